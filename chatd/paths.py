@@ -1,0 +1,30 @@
+"""Where things lie when nobody says where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+KEY_NAME = "secret.key"
+
+
+def default_state(environ: Mapping[str, str]) -> Path:
+    """The daemon's state folder.
+
+    ``$STATE_DIRECTORY`` (systemd.exec(5); the first, where there are several), else
+    ``$XDG_STATE_HOME/chatd`` (XDG Base Directory Specification), else
+    ``~/.local/state/chatd``.
+    """
+    if given := environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(given)
+    base = environ.get("XDG_STATE_HOME", "")
+    if not base.startswith("/"):  # the specification: relative paths are ignored
+        base = environ.get("HOME") or str(Path.home())
+        return Path(base, ".local", "state", "chatd")
+    return Path(base, "chatd")
+
+
+def default_key(environ: Mapping[str, str], cwd: Path) -> Path:
+    """The shared key file: ``secret.key`` here, else in the daemon's state folder."""
+    here = cwd / KEY_NAME
+    return here if here.exists() else default_state(environ) / KEY_NAME

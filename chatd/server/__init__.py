@@ -1,0 +1,1 @@
+"""Who may do what: the daemon's side of a connection."""

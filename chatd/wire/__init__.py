@@ -1,0 +1,1 @@
+"""What travels: pure, shared by both sides. Imports nothing else of chatd."""
