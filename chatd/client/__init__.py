@@ -1,0 +1,1 @@
+"""The client side: connection, reconnecting, calls and replies."""
