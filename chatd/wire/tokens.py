@@ -189,27 +189,24 @@ class Sealer:
             if not compare_digest(mac.finalize(), raw[-32:]):
                 results.append(Refusal.WRONG_KEY)
                 continue
+            if ttl is not None and (outdated := self._outdated(raw, ttl)):
+                results.append(outdated)
+                continue
             opened.append((len(results), size))
-            results.append(signed)
+            results.append(Refusal.MALFORMED)  # until its padding proves right
             ciphertexts.append(signed[9:])
         plain = self._decrypt.update(b"".join(ciphertexts))
         position = 0
         for index, size in opened:
             end = position + size
             pad = plain[end - 1]
-            if not 1 <= pad <= 16 or plain[end - pad : end] != _PADDING_OF[pad]:
-                results[index] = Refusal.MALFORMED
-            elif ttl is not None and (late := self._outdated(results[index], ttl)):
-                results[index] = late
-            else:
+            if 1 <= pad <= 16 and plain[end - pad : end] == _PADDING_OF[pad]:
                 results[index] = plain[position + 16 : end - pad]
             position = end
         return results
 
-    def _outdated(self, signed: object, ttl: int) -> Refusal | None:
-        if not isinstance(signed, bytes):  # pragma: no cover - opened tokens are bytes
-            return None
-        made, now = int.from_bytes(signed[1:9], "big"), int(self._now())
+    def _outdated(self, raw: bytes, ttl: int) -> Refusal | None:
+        made, now = int.from_bytes(raw[1:9], "big"), int(self._now())
         if made + ttl < now:
             return Refusal.EXPIRED
         return Refusal.FUTURE if made > now + _FUTURE_SECONDS else None

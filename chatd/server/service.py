@@ -1,0 +1,185 @@
+"""The daemon as one service: the order in which it starts, reloads and stops."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IReactorFromThreads,
+    IStreamServerEndpoint,
+)
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.failure import Failure
+
+from chatd import __version__
+from chatd.keyfile import KeyFileError
+from chatd.server.addresses import peer_name
+from chatd.server.keyring import Keyring
+from chatd.server.protocol import ChatFactory
+
+_log = Logger()
+
+
+class StartError(Exception):
+    """Why the daemon cannot start, in one line fit for the operator."""
+
+
+class ChatService(Service):
+    """Listens, answers, and on stop drains before it lets go."""
+
+    name = "chatd"
+
+    def __init__(
+        self,
+        reactor: IReactorFromThreads,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        factory: ChatFactory,
+        keyring: Keyring,
+        observer: ILogObserver | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        """`endpoints`: with their descriptions as the operator wrote them;
+        `observer`: becomes the log of the application this service joins;
+        `notify`: tells the service manager, sd_notify(3).
+        """
+        self._reactor = reactor
+        self._endpoints = endpoints
+        self._factory = factory
+        self._keyring = keyring
+        self._observer = observer
+        self._notify = notify
+        self._ports: list[IListeningPort] = []
+        self._listening = False
+
+    def setServiceParent(self, parent: object) -> None:
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
+
+    def privilegedStartService(self) -> None:
+        """Bind; raises StartError where one of the endpoints cannot be had."""
+        self._listening = True
+        for description, endpoint in self._endpoints:
+            failures: list[Failure] = []
+            listening = endpoint.listen(self._factory)
+            listening.addCallbacks(self._ports.append, failures.append)
+            if failures:
+                for port in self._ports:
+                    port.stopListening()
+                raise StartError(_cannot_listen(description, failures[0].value))
+
+    def startService(self) -> None:
+        if not self._listening:  # under twist nobody calls the privileged half
+            self.privilegedStartService()
+        super().startService()
+        self._factory.start()
+        for number, act in (
+            (signal.SIGHUP, self.reload),
+            (signal.SIGUSR1, lambda: None),  # logrotate's habit: the log needs none
+        ):
+            _on_signal(self._reactor, number, act)
+        addresses = ", ".join(_own_name(port.getHost()) for port in self._ports)
+        _log.info(
+            "listening",
+            addresses=addresses,
+            version=__version__,
+            keys=" ".join(self._keyring.ids),
+        )
+        gc.collect()
+        gc.freeze()  # what stands now stays: full collections need not look at it
+        self._notify(f"READY=1\nSTATUS=listening on {addresses}")
+
+    def reload(self) -> None:
+        """Read the key files again; with a fault in one, all stays as it was."""
+        try:
+            self._keyring.reload()
+        except KeyFileError as error:
+            _log.error("reload-failed", reason=str(error))
+        else:
+            _log.info("reloaded", keys=" ".join(self._keyring.ids))
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, answer what has arrived, close; bounded in time."""
+        super().stopService()
+        self._notify("STOPPING=1")
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        connections = len(self._factory.connections)
+        _log.info("stopping", connections=connections)
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        await self._factory.drain()
+        _log.info("stopped")
+
+
+def _cannot_listen(description: str, error: BaseException | None) -> str:
+    cause = getattr(error, "socketError", error)
+    reason = getattr(cause, "strerror", None) or str(cause)
+    return f"cannot listen on {description}: {reason}"
+
+
+def _own_name(address: IAddress) -> str:
+    match address:
+        case UNIXAddress():
+            name = address.name
+            return f"unix:{os.fsdecode(name)}" if name else "unix"
+        case IPv4Address() | IPv6Address():
+            return peer_name(address)
+        case _:
+            return repr(address)
+
+
+def _on_signal(
+    reactor: IReactorFromThreads, number: signal.Signals, act: Callable[[], None]
+) -> None:
+    signal.signal(number, lambda *_: reactor.callFromThread(act))
+
+
+def sd_notify(address: str | None) -> Callable[[str], None]:
+    """Sends states to the service manager at `address`, $NOTIFY_SOCKET.
+
+    sd_notify(3): a datagram to an AF_UNIX socket, "@" for the abstract namespace.
+    Does nothing where there is no address; a manager that has gone is no error.
+    """
+    if not address:
+        return lambda state: None
+    where = "\0" + address[1:] if address.startswith("@") else address
+
+    def send(state: str) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            try:
+                channel.sendto(state.encode(), where)
+            except OSError as error:
+                _log.warn("notify-failed", reason=error.strerror)
+
+    return send
+
+
+def say_start_errors_plainly() -> None:
+    """Let a StartError end the process with its line alone, not a traceback."""
+    usual = sys.excepthook
+
+    def hook(
+        kind: type[BaseException],
+        error: BaseException,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, StartError):
+            print(f"chatd: {error}", file=sys.__stderr__)  # stderr may be the log
+        else:
+            usual(kind, error, trace)
+
+    sys.excepthook = hook

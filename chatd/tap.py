@@ -1,0 +1,258 @@
+"""``twistd chatd``: from the command line to the running service."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import ClassVar
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import ILogObserver
+from twisted.python import usage
+
+from chatd import __version__, keyfile, logs
+from chatd.paths import KEY_NAME, default_state
+from chatd.server.keyring import Keyring
+from chatd.server.limits import LARGEST_FRAME, SMALLEST_FRAME, Limits
+from chatd.server.protocol import ChatFactory
+from chatd.server.service import (
+    ChatService,
+    StartError,
+    say_start_errors_plainly,
+    sd_notify,
+)
+from chatd.wire.tokens import Key
+
+DEFAULT_LISTEN = "tcp:5555"
+DEFAULT_LEVEL = "info"
+BACKLOG = 4096  # Twisted's 50 makes a burst of connects wait for seconds
+
+
+def _number(option: str, low: int, high: int, zero: bool = False) -> object:
+    """A coercion to a whole number from `low` to `high`; 0 too, where it has a sense."""
+
+    def coerce(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() else -1
+        if low <= value <= high or (zero and value == 0):
+            return value
+        raise ValueError(f"--{option}: a whole number from {low} to {high} expected")
+
+    coerce.coerceDoc = f"{low} to {high}"  # type: ignore[attr-defined]  # read by usage
+    return coerce
+
+
+def _choice(option: str, *values: str) -> object:
+    def coerce(text: str) -> str:
+        if text in values:
+            return text
+        raise ValueError(f"--{option}: one of {', '.join(values)} expected")
+
+    coerce.coerceDoc = " or ".join(values)  # type: ignore[attr-defined]  # read by usage
+    return coerce
+
+
+_DEFAULTS = Limits()
+
+STATE_HELP = (
+    "Folder for the daemon's state; default $STATE_DIRECTORY, else"
+    " $XDG_STATE_HOME/chatd, else ~/.local/state/chatd"
+)
+TTL_HELP = (
+    "Refuse tokens older than so many seconds, or over 60 s from the future;"
+    " default: any age"
+)
+
+
+class Options(usage.Options):
+    """The options of ``twistd chatd``."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "An encrypted chat daemon: answers each Fernet token, in a netstring, with"
+        " 'Server received: ' and its text. The key is made on first start, in"
+        f" {KEY_NAME} in the state folder. SIGHUP reloads the keys; SIGTERM answers"
+        " what has arrived and ends."
+    )
+
+    optParameters: ClassVar[list[list[object]]] = [
+        ["state", "s", None, STATE_HELP],
+        ["ttl", None, None, TTL_HELP, _number("ttl", 1, 10**9)],
+        [
+            "frame",
+            None,
+            _DEFAULTS.frame,
+            "Bytes of the largest plaintext",
+            _number("frame", SMALLEST_FRAME, LARGEST_FRAME),
+        ],
+        [
+            "idle-timeout",
+            None,
+            int(_DEFAULTS.idle),
+            "Seconds after which a silent connection is closed; 0: never",
+            _number("idle-timeout", 1, 10**9, zero=True),
+        ],
+        [
+            "max-connections",
+            None,
+            _DEFAULTS.connections,
+            "Connections at once",
+            _number("max-connections", 1, 1_000_000),
+        ],
+        [
+            "max-per-address",
+            None,
+            _DEFAULTS.per_address,
+            "Connections at once from one address (IPv6: one /64)",
+            _number("max-per-address", 1, 1_000_000),
+        ],
+        [
+            "log-format",
+            None,
+            "text",
+            "How log lines look",
+            _choice("log-format", *logs.FORMATS),
+        ],
+        [
+            "log-level",
+            None,
+            DEFAULT_LEVEL,
+            "The least level that is logged",
+            _choice("log-level", *logs.LEVELS),
+        ],
+    ]
+
+    optFlags: ClassVar[list[list[object]]] = [
+        ["no-plain", None, "Do not speak the plain dialect."],
+    ]
+
+    compData = usage.Completions(
+        optActions={
+            "state": usage.CompleteDirs(),
+            "key": usage.CompleteFiles(),
+        }
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listens: list[str] = []
+        self.key_files: list[Path] = []
+
+    def opt_listen(self, description: str) -> None:
+        self.listens.append(description)
+
+    opt_listen.__doc__ = (
+        "Where to listen: a Twisted server endpoint, such as tcp:5555, tcp6:5555,"
+        " ssl:5555:privateKey=key.pem:certKey=cert.pem, unix:PATH or"
+        " systemd:domain=INET:index=0. May be given again. [default: tcp:5555]"
+    )
+    opt_l = opt_listen
+
+    def opt_key(self, path: str) -> None:
+        self.key_files.append(Path(path).absolute())
+
+    opt_key.__doc__ = (
+        "A shared key file; all given are accepted, for rotation. Older keys that"
+        " 'chatctl key rotate' keeps beside it are accepted too. May be given again."
+        " [default: secret.key in the state folder, made on first start]"
+    )
+    opt_k = opt_key
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        print(f"chatd {__version__}")
+        raise SystemExit(0)
+
+    def limits(self) -> Limits:
+        return Limits(
+            frame=self["frame"],
+            ttl=self["ttl"],
+            idle=float(self["idle-timeout"]),
+            connections=self["max-connections"],
+            per_address=self["max-per-address"],
+            plain=not self["no-plain"],
+        )
+
+
+def makeService(options: Options) -> IService:
+    """The daemon. What hinders it is said in one line, and the exit code is 1."""
+    from twisted.internet import reactor
+
+    say_start_errors_plainly()
+    try:
+        keyring = Keyring(_key_files(options), time.time, os.urandom)
+        observer = _log_observer(options)
+    except (keyfile.KeyFileError, OSError) as error:
+        raise StartError(str(error)) from None
+    limits = options.limits()
+    try:
+        endpoints = [
+            (description, serverFromString(reactor, _with_backlog(description)))
+            for description in options.listens or [DEFAULT_LISTEN]
+        ]
+    except ValueError as error:
+        raise StartError(f"--listen: {error}") from None
+    _allow_files(limits.connections)
+    factory = ChatFactory(reactor, keyring, limits)
+    notify = sd_notify(os.environ.get("NOTIFY_SOCKET"))
+    return ChatService(
+        IReactorFromThreads(reactor), endpoints, factory, keyring, observer, notify
+    )
+
+
+def _key_files(options: Options) -> list[Path]:
+    """The key files to read; the default one is made where it is missing."""
+    if options.key_files:
+        return options.key_files
+    given = options["state"]
+    state = Path(given).absolute() if given else default_state(os.environ)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = state / KEY_NAME
+    if not path.exists():
+        keyfile.create(path, Key.generate(os.urandom))
+    return [path]
+
+
+def _with_backlog(description: str) -> str:
+    if description.startswith(("tcp", "ssl")) and ":backlog=" not in description:
+        return f"{description}:backlog={BACKLOG}"
+    return description
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as `connections` need, and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY:
+            wanted = min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _log_observer(options: Options) -> ILogObserver | None:
+    """Our log lines wherever twistd or twist would have put theirs.
+
+    twistd takes the observer from the application that the service joins. twist has
+    made up its mind before, but takes the observer's factory from its options. A log
+    that the operator gave to another hand (--syslog, --logger) is left to it.
+    """
+    style, level = options["log-format"], options["log-level"]
+    parent: MutableMapping[str, object] = getattr(options, "parent", None) or {}
+    if "fileLogObserverFactory" in parent:
+        line = logs.FORMATS[str(parent.get("logFormat", style))]
+        parent["fileLogObserverFactory"] = lambda out: logs.LineObserver(
+            logs.Stream(out), line
+        )
+        if level != DEFAULT_LEVEL:
+            parent["logLevel"] = logs.LEVELS[level]
+        return None
+    if parent.get("syslog") or parent.get("logger"):
+        return None
+    name = parent.get("logfile")
+    if name == "-" or (not name and parent.get("nodaemon")):
+        return logs.observer(None, style, level)
+    return logs.observer(Path(str(name or "twistd.log")).absolute(), style, level)
