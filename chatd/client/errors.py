@@ -1,0 +1,46 @@
+"""Why a text was not answered."""
+
+from __future__ import annotations
+
+from chatd.client.link import Reason
+
+
+class SayError(Exception):
+    """A text got no reply. ``str()`` is fit for a person and never holds the text."""
+
+
+class SayFailed(SayError):
+    """The connection is not there, or went before the reply came.
+
+    Whether the server saw the text is not known.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.advice)
+        self.reason = reason
+
+
+class Declined(SayError):
+    """The server answered that it does not take this text; the connection stays."""
+
+
+class TooLong(SayError, ValueError):
+    """The text has more than `limit` bytes of UTF-8. It was not sent."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The text is too long: at most {limit} bytes can be sent.")
+        self.limit = limit
+
+
+class NotText(SayError, ValueError):
+    """The text holds lone surrogates, which UTF-8 cannot write. It was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__("The text holds a character that cannot be sent.")
+
+
+class Crowded(SayError):
+    """Too many texts wait for the server already. This one was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many texts wait for the server: try again later.")
