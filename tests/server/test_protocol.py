@@ -1,0 +1,334 @@
+"""Connections over transports in memory, under a clock of the test's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver, StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from chatd import keyfile
+from chatd.server.keyring import Keyring
+from chatd.server.limits import Limits
+from chatd.server.protocol import ChatFactory, ChatProtocol
+from chatd.wire.framing import FrameDecoder
+from chatd.wire.tokens import Key
+from tests.helpers import netstring
+
+
+@implementer(ITCPTransport)
+class TCPTransport(StringTransport):  # type: ignore[misc]  # implements what is used
+    """A StringTransport that can be half closed, as TCP can."""
+
+    half_closed = False
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self.keep_alive = enabled
+
+
+class ProtocolTests(SynchronousTestCase):
+    """What a peer sees, and what the operator is told."""
+
+    def setUp(self) -> None:
+        path = Path(self.mktemp())
+        keyfile.create(path, Key.generate(os.urandom))
+        self.fernet = Fernet(keyfile.read(path).text)
+        self.path = path
+        self.clock = Clock()
+        self.factory = self.make_factory()
+        self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+
+    def make_factory(self, limits: Limits = Limits()) -> ChatFactory:
+        keyring = Keyring([self.path], self.clock.seconds, os.urandom)
+        factory = ChatFactory(self.clock, keyring, limits)
+        factory.start()
+        self.addCleanup(lambda: factory._sweep.running and factory._sweep.stop())
+        return factory
+
+    def connect(
+        self, port: int = 40_000, host: str = "192.0.2.1"
+    ) -> tuple[ChatProtocol, TCPTransport]:
+        address = IPv4Address("TCP", host, port)
+        protocol = self.factory.buildProtocol(address)
+        self.assertIsNotNone(protocol)
+        assert protocol is not None  # for the type checker
+        transport = TCPTransport(peerAddress=address)
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def lose(self, protocol: ChatProtocol) -> None:
+        protocol.connectionLost(Failure(ConnectionDone()))
+
+    def say(self, *texts: bytes) -> bytes:
+        return b"".join(netstring(self.fernet.encrypt(text)) for text in texts)
+
+    def replies(self, transport: TCPTransport) -> list[bytes]:
+        """What the transport was given since last asked."""
+        frames = FrameDecoder(10**6).feed(transport.value())
+        transport.clear()
+        return [self.fernet.decrypt(frame) for frame in frames]
+
+    def logged(self, name: str) -> list[dict[str, object]]:
+        return [dict(e) for e in self.events if e.get("log_format") == name]
+
+    def test_interface(self) -> None:
+        """The protocol is the push producer that its transport takes it for."""
+        verifyObject(IPushProducer, self.connect()[0])
+
+    def test_answers(self) -> None:
+        """Each frame of a chunk is answered, in order, in one write."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(self.say(b"a", b"b", b"c"))
+        self.assertEqual(transport.value(), b"")
+        self.clock.advance(0)
+        self.assertEqual(
+            self.replies(transport),
+            [b"Server received: " + c for c in (b"a", b"b", b"c")],
+        )
+
+    def test_batches_of_connections(self) -> None:
+        """Frames of many connections in one turn are answered to each its own."""
+        pairs = [self.connect(port) for port in range(1, 30)]
+        for n, (protocol, _) in enumerate(pairs):
+            protocol.dataReceived(self.say(b"%d" % n) * (n % 3 + 1))
+        self.clock.advance(0)
+        for n, (_, transport) in enumerate(pairs):
+            expected = [b"Server received: %d" % n] * (n % 3 + 1)
+            self.assertEqual(self.replies(transport), expected)
+
+    def test_wrong_key(self) -> None:
+        """What came before a token that does not open is answered, nothing behind."""
+        protocol, transport = self.connect()
+        other = netstring(Fernet(Fernet.generate_key()).encrypt(b"x"))
+        protocol.dataReceived(self.say(b"a") + other + self.say(b"b"))
+        self.clock.advance(0)
+        self.assertEqual(self.replies(transport), [b"Server received: a"])
+        self.assertTrue(transport.half_closed)
+        (event,) = self.logged("refused")
+        self.assertEqual(event["peer"], "192.0.2.1:40000")
+        self.assertIn("no accepted key", str(event["reason"]))
+
+    def test_malformed_frame(self) -> None:
+        """A malformed frame closes behind the answers to what stood before it."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(self.say(b"a") + b"junk" + self.say(b"b"))
+        self.clock.advance(0)
+        self.assertEqual(self.replies(transport), [b"Server received: a"])
+        self.assertTrue(transport.half_closed)
+        self.assertEqual(len(self.logged("bad-frame")), 1)
+
+    def test_offender_alone(self) -> None:
+        """Who breaks the protocol is closed; the others of that turn are answered."""
+        bad, bad_transport = self.connect(1)
+        good, good_transport = self.connect(2)
+        bad.dataReceived(b"99999999:")
+        good.dataReceived(self.say(b"a"))
+        self.clock.advance(0)
+        self.assertTrue(bad_transport.half_closed)
+        self.assertEqual(self.replies(good_transport), [b"Server received: a"])
+
+    def test_one_log_line(self) -> None:
+        """A flood of bad peers from one address is logged three times, then held."""
+        for port in range(1, 21):
+            protocol, _ = self.connect(port)
+            protocol.dataReceived(b"x")
+            self.clock.advance(0)
+        self.assertEqual(len(self.logged("bad-frame")), 3)
+        other, _ = self.connect(1, "192.0.2.2")
+        other.dataReceived(b"x")
+        self.clock.advance(0)
+        self.assertEqual(len(self.logged("bad-frame")), 4)
+        self.clock.advance(10)
+        protocol, _ = self.connect(99)
+        protocol.dataReceived(b"x")
+        self.clock.advance(0)
+        self.assertEqual(self.logged("bad-frame")[-1]["held_back"], 17)
+
+    def test_closed_politely_then_aborted(self) -> None:
+        """A closed connection's input is dropped; after the grace it is aborted."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(b"x")
+        self.clock.advance(0)
+        protocol.dataReceived(self.say(b"a"))
+        self.clock.advance(2.9)
+        self.assertEqual(self.replies(transport), [])
+        self.assertFalse(transport.disconnected)
+        self.clock.advance(0.2)
+        self.assertTrue(transport.disconnected)
+        self.lose(protocol)
+
+    def test_gone_in_time(self) -> None:
+        """A peer that goes within the grace leaves no timer behind."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(b"x")
+        self.clock.advance(0)
+        self.lose(protocol)
+        self.clock.advance(10)
+        self.assertFalse(transport.disconnected)
+        self.assertEqual(self.factory.connections, set())
+
+    def test_lost_before_its_answer(self) -> None:
+        """A peer that goes before its turn is answered takes nobody with it."""
+        gone, transport = self.connect(1)
+        here, here_transport = self.connect(2)
+        gone.dataReceived(self.say(b"a"))
+        here.dataReceived(self.say(b"b"))
+        self.lose(gone)
+        self.clock.advance(0)
+        self.assertEqual(transport.value(), b"")
+        self.assertEqual(self.replies(here_transport), [b"Server received: b"])
+
+    def test_backpressure(self) -> None:
+        """While a peer does not read, it is not read from; then again."""
+        protocol, transport = self.connect()
+        for _ in range(2):
+            protocol.pauseProducing()
+        self.assertEqual(transport.producerState, "paused")
+        protocol.resumeProducing()
+        self.assertEqual(transport.producerState, "producing")
+        self.clock.advance(60)
+        self.assertFalse(transport.disconnected)
+
+    def test_never_reads(self) -> None:
+        """A peer that does not read for 30 s is aborted, and named."""
+        protocol, transport = self.connect()
+        protocol.pauseProducing()
+        self.clock.pump([1] * 29)
+        self.assertFalse(transport.disconnected)
+        self.clock.pump([1] * 2)
+        self.assertTrue(transport.disconnected)
+        (event,) = self.logged("slow")
+        self.assertIn("does not read", str(event["reason"]))
+        protocol.stopProducing()
+        self.lose(protocol)
+
+    def test_unfinished_frame(self) -> None:
+        """A frame that began must end within 30 s, however slowly it drips."""
+        protocol, transport = self.connect()
+        self.clock.pump([1] * 100)
+        for byte in self.say(b"a")[:29]:
+            protocol.dataReceived(bytes((byte,)))
+            self.clock.advance(1)
+        self.assertFalse(transport.half_closed)
+        self.clock.advance(2)
+        self.assertTrue(transport.half_closed)
+        (event,) = self.logged("slow")
+        self.assertIn("never finished", str(event["reason"]))
+
+    def test_frame_finished_in_time(self) -> None:
+        """A frame that ends in time is answered, and the next has its own 30 s."""
+        protocol, transport = self.connect()
+        for _ in range(5):
+            frame = self.say(b"a")
+            protocol.dataReceived(frame[:50])
+            self.clock.pump([1] * 20)
+            protocol.dataReceived(frame[50:])
+            self.clock.advance(0)
+        self.assertEqual(len(self.replies(transport)), 5)
+        self.assertFalse(transport.half_closed)
+
+    def test_idle(self) -> None:
+        """A connection silent for the idle timeout is closed; one that talks is not."""
+        self.factory = self.make_factory(Limits(idle=60))
+        _, silent = self.connect(1)
+        talking, transport = self.connect(2)
+        for _ in range(4):
+            self.clock.pump([1] * 25)
+            talking.dataReceived(self.say(b"a"))
+        self.assertTrue(silent.half_closed)
+        self.assertFalse(transport.half_closed)
+        self.assertEqual(len(self.logged("idle")), 1)
+
+    def test_never_idle(self) -> None:
+        """With idle 0 a silent connection stays."""
+        self.factory = self.make_factory(Limits(idle=0))
+        _, silent = self.connect(1)
+        self.clock.pump([1000] * 10)
+        self.assertFalse(silent.half_closed)
+
+    def test_connections(self) -> None:
+        """The limit of connections: n are served, one more is turned away."""
+        self.factory = self.make_factory(Limits(connections=3))
+        first, _ = self.connect(1)
+        self.connect(2, "192.0.2.2")
+        self.connect(3, "192.0.2.3")
+        self.assertIsNone(
+            self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.4", 4))
+        )
+        self.assertEqual(len(self.logged("full")), 1)
+        self.lose(first)
+        self.connect(5)
+
+    def test_connections_of_one_address(self) -> None:
+        """The limit of one address: n are served, one more is not, others are."""
+        self.factory = self.make_factory(Limits(per_address=2))
+        first, _ = self.connect(1)
+        self.connect(2)
+        self.assertIsNone(
+            self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 3))
+        )
+        self.connect(4, "192.0.2.2")
+        self.lose(first)
+        self.connect(5)
+
+    def test_no_address(self) -> None:
+        """A connection with no address is not served."""
+        self.assertIsNone(self.factory.buildProtocol(None))
+
+    def test_drain(self) -> None:
+        """A drain answers what has arrived, closes, and waits for the peers to go."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(self.say(b"a"))
+        done: list[None] = []
+        Deferred.fromCoroutine(self.factory.drain()).addCallback(done.append)
+        self.assertEqual(self.replies(transport), [b"Server received: a"])
+        self.assertTrue(transport.half_closed)
+        self.assertEqual(done, [])
+        self.lose(protocol)
+        self.assertEqual(done, [None])
+        self.clock.advance(1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_drain_of_none(self) -> None:
+        """With no connections a drain is done at once."""
+        self.successResultOf(Deferred.fromCoroutine(self.factory.drain()))
+        self.successResultOf(Deferred.fromCoroutine(self.factory.drain()))
+
+    def test_close_of_a_paused_peer(self) -> None:
+        """A peer that was paused is read from again to be closed, and only once."""
+        protocol, transport = self.connect()
+        protocol.pauseProducing()
+        protocol.close()
+        protocol.close()
+        self.assertEqual(transport.producerState, "producing")
+        self.assertTrue(transport.half_closed)
+        protocol.pauseProducing()
+        protocol.resumeProducing()
+        self.assertEqual(transport.producerState, "producing")
+
+    def test_other_transports(self) -> None:
+        """Where a transport cannot be half closed, as under TLS, it is closed."""
+        protocol = self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        assert protocol is not None  # for the type checker
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        protocol.dataReceived(b"x")
+        self.clock.advance(0)
+        self.assertTrue(transport.disconnecting)
