@@ -1,1 +1,1 @@
-"""The client side: connection, reconnecting, calls and replies."""
+"""The Twisted client library: connection, reconnect, typed calls."""

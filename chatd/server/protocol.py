@@ -99,6 +99,7 @@ class ChatProtocol(Protocol):
             return
         if self._unread is not None and now - self._unread >= limits.unread:
             self._factory.misbehaved(self, "slow", "the peer does not read its answers")
+            self.closing = True
             self.transport.abortConnection()
         elif self._unfinished is not None and (
             now - self._unfinished >= limits.unfinished

@@ -27,6 +27,9 @@ from chatd.wire.tokens import Key
 from tests.helpers import netstring
 
 
+DEFAULTS = Limits()
+
+
 @implementer(ITCPTransport)
 class TCPTransport(StringTransport):  # type: ignore[misc]  # implements what is used
     """A StringTransport that can be half closed, as TCP can."""
@@ -55,7 +58,7 @@ class ProtocolTests(SynchronousTestCase):
         self.factory = self.make_factory()
         self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
-    def make_factory(self, limits: Limits = Limits()) -> ChatFactory:
+    def make_factory(self, limits: Limits = DEFAULTS) -> ChatFactory:
         keyring = Keyring([self.path], self.clock.seconds, os.urandom)
         factory = ChatFactory(self.clock, keyring, limits)
         factory.start()
