@@ -1,0 +1,1 @@
+"""chat-tk: the desktop client. Only `app` and what draws need tkinter."""

@@ -1,0 +1,169 @@
+"""The program: window, presenter and connection in one reactor, from start to end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import tkinter as tk
+import webbrowser
+from tkinter import filedialog
+
+from chatd.clients.chat_tk import screen
+from chatd.clients.chat_tk.loop import TkLoop
+from chatd.clients.chat_tk.presenter import Presenter
+from chatd.clients.chat_tk.spans import without_colour_pictures
+from chatd.clients.chat_tk.target import Place, Target, check
+from chatd.clients.chat_tk.theme import Theme
+from chatd.clients.chat_tk.view import Actions, MainWindow
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+)
+from twisted.python.failure import Failure
+
+from chatd.client.plain import PlainClient
+from chatd.client.settings import Settings
+from chatd.logs import LineObserver, Stream, text_line
+from chatd.wire.tokens import Key
+
+_log = Logger()
+_PATIENCE = 3.0  # seconds that closing the connection may take
+
+
+class Reactor(IReactorCore, IReactorTime):
+    """Both in one object."""
+
+
+class Program:
+    """One window and the connection it has, if any."""
+
+    def __init__(
+        self,
+        root: tk.Tk,
+        reactor: Reactor,
+        wanted: Settings,
+        *,
+        name: str,
+        scale: float,
+        theme: str,
+    ) -> None:
+        self._root, self._reactor, self._wanted = root, reactor, wanted
+        self._client: PlainClient | None = None
+        self._loop = TkLoop(root, reactor, self._callback_failed)
+        self._theme = Theme(root, scale)
+        self._theme.use(_resolved(theme))
+        drawable = str if screen.colour_fonts(root) else without_colour_pictures
+        actions = Actions(
+            close=self._loop.stop,
+            theme=self._use_theme,
+            settings=self._show_settings,
+            connect=self._connect,
+            browse=self._browse,
+            open_url=_open_url,
+            new_key=lambda: Key.generate(os.urandom),
+            drawable=drawable,
+        )
+        self._window = MainWindow(root, self._theme, name, actions)
+        self._window.chosen_theme.set(theme)
+        self._presenter = Presenter(self._window, reactor, time.time, name)
+        self._window.bind(self._presenter)
+
+    def run(self) -> None:
+        """Until the window is closed or a signal comes."""
+        levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
+        levels.setLogLevelForNamespace("chatd", LogLevel.info)
+        lines = LineObserver(Stream(sys.stderr), text_line)
+        globalLogBeginner.beginLoggingTo(
+            [FilteringLogObserver(lines, [levels])], redirectStandardIO=False
+        )
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
+        self._reactor.callWhenRunning(self._begin)
+        self._loop.start()
+        self._reactor.run()
+
+    def _begin(self) -> None:
+        target = self._target()
+        match check(target):
+            case Place() as place:
+                self._connect(place)
+            case wrong:
+                path = self._wanted.key_path
+                note = wrong.get("key_path", "") if path.exists() else ""
+                self._window.show_form(target, note=note, cancel=False)
+        _log.info("window is up")
+
+    def _target(self) -> Target:
+        wanted = self._wanted
+        return Target(wanted.host, str(wanted.port), str(wanted.key_path))
+
+    # -- the connection
+
+    def _connect(self, place: Place) -> None:
+        old, self._client = self._client, None
+        if old is not None:
+            _logged(old.stop(), "stop-failed")
+        endpoint = HostnameEndpoint(self._reactor, place.host, place.port)
+        client = PlainClient(self._reactor, endpoint, place.key, where=place.address)
+        self._client = client
+        self._wanted = Settings(place.host, place.port, place.key_path)
+        self._window.show_chat()
+        client.start()
+        self._presenter.attach(client, place.address)
+
+    def _shut_down(self) -> Deferred[None]:
+        """Stop the client, for _PATIENCE at most; the window is alive still."""
+        self._presenter.close()
+        client, self._client = self._client, None
+        if client is None:
+            return succeed(None)
+        gone = client.stop()
+        gone.addTimeout(_PATIENCE, self._reactor)
+        return _logged(gone, "stop-failed")
+
+    # -- what the window asks
+
+    def _show_settings(self) -> None:
+        cancel = self._client is not None
+        self._window.show_form(self._target(), cancel=cancel)
+
+    def _use_theme(self, name: str) -> None:
+        self._theme.use(_resolved(name))
+        self._window.restyle()
+
+    def _browse(self) -> str:
+        """Tk's dialog is a loop of its own: for when nothing is connected."""
+        folder = self._wanted.key_path.parent
+        chosen = filedialog.askopenfilename(
+            parent=self._root,
+            title="Key file",
+            initialdir=str(folder) if folder.is_dir() else None,
+        )
+        return chosen if isinstance(chosen, str) else ""
+
+    def _callback_failed(self, kind: str) -> None:
+        text = f"Something went wrong in this program ({kind}); its log says where."
+        self._window.show_trouble(text)
+
+
+def _resolved(theme: str) -> str:
+    return screen.theme() if theme == "system" else theme
+
+
+def _open_url(address: str) -> None:
+    """In the reader's browser, by a program of its own."""
+    if not webbrowser.open(address):
+        _log.warn("no-browser")
+
+
+def _logged(done: Deferred[None], event: str) -> Deferred[None]:
+    def failed(failure: Failure) -> None:
+        _log.failure(event, failure)
+
+    return done.addErrback(failed)
