@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +18,7 @@ from chatd import __version__, keyfile
 from chatd.client import settings
 from chatd.client.link import Reason
 from chatd.client.plain import PlainClient, SayError, SayFailed
-from chatd.client.reach import Unreached, reach
+from chatd.client.reach import Reachable, Unreached, reach
 from chatd.wire.tokens import Key
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -161,8 +161,16 @@ def _ping(args: argparse.Namespace) -> int:
     return OK if ended else INTERRUPTED
 
 
+class Pinged(Reachable, Protocol):
+    """What ping needs of a PlainClient."""
+
+    def start(self) -> None: ...
+
+    def say(self, text: str, /) -> Deferred[str]: ...
+
+
 async def ping(
-    client: PlainClient, clock: IReactorTime, text: str, count: int, seconds: float
+    client: Pinged, clock: IReactorTime, text: str, count: int, seconds: float
 ) -> None:
     """Say `text` `count` times, one after the other, and print each reply.
 

@@ -1,0 +1,1 @@
+"""chat-term: lines in, replies out; for terminals and for scripts."""

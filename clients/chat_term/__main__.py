@@ -1,0 +1,3 @@
+from chatd.clients.chat_term.app import main
+
+raise SystemExit(main())
