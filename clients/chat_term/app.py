@@ -157,7 +157,7 @@ class _Run:
             self._output.notice(described(state))
 
     def _broken(self, failure: Failure) -> None:
-        self._output.notice(f"failed: {failure.type.__name__}")
+        self._output.notice(f"failed: {type(failure.value).__name__}")
         self._code = FAILED
 
     def _stop(self) -> None:
