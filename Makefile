@@ -52,7 +52,8 @@ clean:
 
 # Made again where setup.cfg changes. Not a word on standard output: that is the client's.
 $(VENV)/.run: setup.cfg
-	@python=$$(.ci/system run) && test -x $(IN)/pip || $$python -m venv $(VENV)
+	@python=$$(.ci/system run) && \
+	if ! test -x $(IN)/pip; then $$python -m venv $(VENV); fi
 	@$(IN)/python -m pip install --quiet --editable '.[term]' </dev/null >&2
 	@touch $@
 
