@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from chatd.client import settings
 
@@ -65,12 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("chat-tk: --geometry: give WIDTHxHEIGHT+X+Y", file=sys.stderr)
         return _BROKEN
 
-    from chatd.clients.chat_tk.program import Program
     from twisted.internet import reactor
+
+    from chatd.clients.chat_tk.program import Program, Reactor
 
     program = Program(
         root,
-        reactor,
+        cast(Reactor, reactor),
         wanted,
         name=_own_name(),
         scale=args.scale or screen.scale(root),

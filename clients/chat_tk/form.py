@@ -8,7 +8,6 @@ from tkinter import ttk
 
 from chatd.clients.chat_tk.target import Place, Target, check, generate
 from chatd.clients.chat_tk.theme import Theme
-
 from chatd.wire.tokens import Key
 
 _WIDTH = 520  # pixels at 96 dots an inch

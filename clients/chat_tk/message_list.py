@@ -110,7 +110,13 @@ class MessageList(ttk.Frame):
             spacing3=px(4),
         )
         text.tag_configure("link", foreground=p.link, underline=True)
-        text.tag_configure("code", font=fonts["code"], background=p.code_bg)
+        text.tag_configure(
+            "code",
+            font=fonts["code"],
+            background=p.code_bg,
+            lmargincolor=p.bg,
+            rmargincolor=p.bg,
+        )
         text.tag_configure("pending", foreground=p.soft)
         text.tag_configure("failed", foreground=p.bad, font=fonts["small"])
         text.tag_configure(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Protocol
 
-from chatd.clients.chat_tk.spans import Mark, Message, Row, rows, whole
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -20,6 +19,7 @@ from twisted.python.failure import Failure
 
 from chatd.client.errors import SayError, SayFailed, TooLong
 from chatd.client.link import LinkState, Phase, Reason
+from chatd.clients.chat_tk.spans import Mark, Message, Row, rows, whole
 
 _log = Logger()
 

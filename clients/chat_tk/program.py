@@ -9,13 +9,6 @@ import tkinter as tk
 import webbrowser
 from tkinter import filedialog
 
-from chatd.clients.chat_tk import screen
-from chatd.clients.chat_tk.loop import TkLoop
-from chatd.clients.chat_tk.presenter import Presenter
-from chatd.clients.chat_tk.spans import without_colour_pictures
-from chatd.clients.chat_tk.target import Place, Target, check
-from chatd.clients.chat_tk.theme import Theme
-from chatd.clients.chat_tk.view import Actions, MainWindow
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IReactorCore, IReactorTime
@@ -30,6 +23,13 @@ from twisted.python.failure import Failure
 
 from chatd.client.plain import PlainClient
 from chatd.client.settings import Settings
+from chatd.clients.chat_tk import screen
+from chatd.clients.chat_tk.loop import TkLoop
+from chatd.clients.chat_tk.presenter import Presenter
+from chatd.clients.chat_tk.spans import without_colour_pictures
+from chatd.clients.chat_tk.target import Place, Target, check
+from chatd.clients.chat_tk.theme import Theme
+from chatd.clients.chat_tk.view import Actions, MainWindow
 from chatd.logs import LineObserver, Stream, text_line
 from chatd.wire.tokens import Key
 

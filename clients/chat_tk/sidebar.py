@@ -6,10 +6,9 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from chatd.client.link import Phase
 from chatd.clients.chat_tk.presenter import SERVER
 from chatd.clients.chat_tk.theme import Theme
-
-from chatd.client.link import Phase
 
 _WIDTH = 236  # pixels at 96 dots an inch
 _ROW = 32

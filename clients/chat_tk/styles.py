@@ -115,20 +115,10 @@ def _fields(style: ttk.Style, p: Palette, px: Callable[[float], int]) -> None:
 
 def _nested(outer: str, middle: str, inner: str) -> list[tuple[str, Layout | None]]:
     """Three elements, each filling the one before."""
-    return [
-        (
-            outer,
-            {
-                "sticky": "nsew",
-                "children": [
-                    (
-                        middle,
-                        {"sticky": "nsew", "children": [(inner, {"sticky": "nsew"})]},
-                    )
-                ],
-            },
-        )
-    ]
+    core: Layout = {"sticky": "nsew"}
+    shell: Layout = {"sticky": "nsew", "children": [(inner, core)]}
+    hull: Layout = {"sticky": "nsew", "children": [(middle, shell)]}
+    return [(outer, hull)]
 
 
 def _scroll_bar(style: ttk.Style, p: Palette) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
 
+from chatd.client.link import Phase
 from chatd.clients.chat_tk.banners import BannerStrip, TroubleStrip
 from chatd.clients.chat_tk.composer import Composer
 from chatd.clients.chat_tk.form import ConnectForm
@@ -17,8 +18,6 @@ from chatd.clients.chat_tk.sidebar import Sidebar
 from chatd.clients.chat_tk.spans import Mark, Row
 from chatd.clients.chat_tk.target import Place, Target
 from chatd.clients.chat_tk.theme import Theme
-
-from chatd.client.link import Phase
 from chatd.wire.tokens import Key
 
 _MOD = "Command" if sys.platform == "darwin" else "Control"
@@ -223,7 +222,7 @@ class MainWindow:
 
     def show_server(self, address: str) -> None:
         self.topic.configure(text=address)
-        self.root.title(f"{address} – chat")
+        self.root.title(f"{address} - chat")
 
     def show_banner(self, banner: Banner | None) -> None:
         self.banner.show(banner)
