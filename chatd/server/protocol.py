@@ -11,6 +11,7 @@ from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
     IDelayedCall,
+    IHalfCloseableProtocol,
     IPushProducer,
     IReactorTime,
     ISSLTransport,
@@ -35,7 +36,7 @@ class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
     """What Twisted's transports over TCP, TLS and UNIX sockets provide in common."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class ChatProtocol(Protocol):
     """One connection: moves its bytes and applies what its session decides."""
 
@@ -133,6 +134,15 @@ class ChatProtocol(Protocol):
             transport.loseWriteConnection()
         else:
             transport.loseConnection()
+
+    def readConnectionLost(self) -> None:
+        """The peer sends no more: answer what it sent, then close."""
+        self._factory.flush()
+        self.close()
+        self.transport.loseConnection()  # nothing is left to read and drop
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed; the peer's is still read."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.closing = True

@@ -9,7 +9,11 @@ from cryptography.fernet import Fernet
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IPushProducer,
+    ITCPTransport,
+)
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
@@ -25,7 +29,6 @@ from chatd.server.protocol import ChatFactory, ChatProtocol
 from chatd.wire.framing import FrameDecoder
 from chatd.wire.tokens import Key
 from tests.helpers import netstring
-
 
 DEFAULTS = Limits()
 
@@ -91,9 +94,19 @@ class ProtocolTests(SynchronousTestCase):
     def logged(self, name: str) -> list[dict[str, object]]:
         return [dict(e) for e in self.events if e.get("log_format") == name]
 
-    def test_interface(self) -> None:
-        """The protocol is the push producer that its transport takes it for."""
+    def test_interfaces(self) -> None:
+        """The protocol is what its transport takes it for."""
         verifyObject(IPushProducer, self.connect()[0])
+        verifyObject(IHalfCloseableProtocol, self.connect()[0])
+
+    def test_peer_ends_its_half(self) -> None:
+        """What a peer said before it ended its half is answered, then all ends."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(self.say(b"a"))
+        protocol.readConnectionLost()
+        protocol.writeConnectionLost()
+        self.assertEqual(self.replies(transport), [b"Server received: a"])
+        self.assertTrue(transport.disconnecting)
 
     def test_answers(self) -> None:
         """Each frame of a chunk is answered, in order, in one write."""
