@@ -43,6 +43,7 @@ class TkLoop:
         self._root, self._reactor, self._report = root, reactor, report
         self.period = 0  # milliseconds; 0: not running
         self._closing = False
+        self._look_due = ""  # Tk's name of the idle call
         root.report_callback_exception = self._failed
         for event in ("<FocusIn>", "<FocusOut>", "<Map>", "<Unmap>"):
             root.bind(event, self._look_again, add=True)
@@ -59,6 +60,7 @@ class TkLoop:
         Tk is asked, since the events mislead: a child's FocusOut comes after the
         FocusIn of the next.
         """
+        self._look_due = ""
         if self._closing:
             return
         if self._root.state() in ("iconic", "withdrawn"):
@@ -88,13 +90,17 @@ class TkLoop:
             tksupport.uninstall()
             self.period = 0
         try:
+            if self._look_due:
+                self._root.after_cancel(self._look_due)
+                self._look_due = ""
             self._root.update_idletasks()  # or ttk complains of its own pending work
             self._root.destroy()
         except tk.TclError:
             _log.debug("window-gone-already")
 
     def _look_again(self, event: tk.Event[tk.Misc]) -> None:
-        self._root.after_idle(self.adapt)
+        if not self._look_due and not self._closing:
+            self._look_due = self._root.after_idle(self.adapt)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self._root:

@@ -56,12 +56,12 @@ class Program:
     ) -> None:
         self._root, self._reactor, self._wanted = root, reactor, wanted
         self._client: PlainClient | None = None
-        self._loop = TkLoop(root, reactor, self._callback_failed)
+        self.loop = TkLoop(root, reactor, self._callback_failed)
         self._theme = Theme(root, scale)
         self._theme.use(_resolved(theme))
         drawable = str if screen.colour_fonts(root) else without_colour_pictures
         actions = Actions(
-            close=self._loop.stop,
+            close=self.loop.stop,
             theme=self._use_theme,
             settings=self._show_settings,
             connect=self._connect,
@@ -70,10 +70,10 @@ class Program:
             new_key=lambda: Key.generate(os.urandom),
             drawable=drawable,
         )
-        self._window = MainWindow(root, self._theme, name, actions)
-        self._window.chosen_theme.set(theme)
-        self._presenter = Presenter(self._window, reactor, time.time, name)
-        self._window.bind(self._presenter)
+        self.window = MainWindow(root, self._theme, name, actions)
+        self.window.chosen_theme.set(theme)
+        self._presenter = Presenter(self.window, reactor, time.time, name)
+        self.window.bind(self._presenter)
 
     def run(self) -> None:
         """Until the window is closed or a signal comes."""
@@ -83,12 +83,13 @@ class Program:
         globalLogBeginner.beginLoggingTo(
             [FilteringLogObserver(lines, [levels])], redirectStandardIO=False
         )
-        self._reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
-        self._reactor.callWhenRunning(self._begin)
-        self._loop.start()
+        self._reactor.addSystemEventTrigger("before", "shutdown", self.shut_down)
+        self._reactor.callWhenRunning(self.begin)
+        self.loop.start()
         self._reactor.run()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Connect, or ask where to and with which key."""
         target = self._target()
         match check(target):
             case Place() as place:
@@ -96,7 +97,7 @@ class Program:
             case wrong:
                 path = self._wanted.key_path
                 note = wrong.get("key_path", "") if path.exists() else ""
-                self._window.show_form(target, note=note, cancel=False)
+                self.window.show_form(target, note=note, cancel=False)
         _log.info("window is up")
 
     def _target(self) -> Target:
@@ -113,11 +114,11 @@ class Program:
         client = PlainClient(self._reactor, endpoint, place.key, where=place.address)
         self._client = client
         self._wanted = Settings(place.host, place.port, place.key_path)
-        self._window.show_chat()
+        self.window.show_chat()
         client.start()
         self._presenter.attach(client, place.address)
 
-    def _shut_down(self) -> Deferred[None]:
+    def shut_down(self) -> Deferred[None]:
         """Stop the client, for _PATIENCE at most; the window is alive still."""
         self._presenter.close()
         client, self._client = self._client, None
@@ -131,11 +132,11 @@ class Program:
 
     def _show_settings(self) -> None:
         cancel = self._client is not None
-        self._window.show_form(self._target(), cancel=cancel)
+        self.window.show_form(self._target(), cancel=cancel)
 
     def _use_theme(self, name: str) -> None:
         self._theme.use(_resolved(name))
-        self._window.restyle()
+        self.window.restyle()
 
     def _browse(self) -> str:
         """Tk's dialog is a loop of its own: for when nothing is connected."""
@@ -149,7 +150,7 @@ class Program:
 
     def _callback_failed(self, kind: str) -> None:
         text = f"Something went wrong in this program ({kind}); its log says where."
-        self._window.show_trouble(text)
+        self.window.show_trouble(text)
 
 
 def _resolved(theme: str) -> str:

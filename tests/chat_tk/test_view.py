@@ -1,0 +1,305 @@
+"""The window itself, on a screen of the tests' own."""
+
+from __future__ import annotations
+
+import time
+
+from twisted.internet.task import Clock
+
+from chatd.client.errors import SayFailed
+from chatd.client.link import Reason
+from chatd.clients.chat_tk.presenter import FLUSH, SHOWN, Presenter
+from chatd.clients.chat_tk.target import Place, Target
+from chatd.clients.chat_tk.theme import Theme
+from chatd.clients.chat_tk.view import Actions, MainWindow
+from chatd.wire.tokens import Key
+from tests.chat_tk.driver import WindowTestCase
+from tests.chat_tk.fakes import ONLINE, FakeClient, waiting
+
+
+class ViewTestCase(WindowTestCase):
+    """A window with a presenter and a stand-in for the connection."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log: list[object] = []
+        self.browsed = ""
+        self.theme = Theme(self.root, 1.0)
+        self.theme.use("light")
+        actions = Actions(
+            close=lambda: self.log.append("close"),
+            theme=self.log.append,
+            settings=lambda: self.log.append("settings"),
+            connect=self.log.append,
+            browse=lambda: self.browsed,
+            open_url=self.log.append,
+            new_key=lambda: Key.generate(lambda n: bytes(range(n))),
+            drawable=str,
+        )
+        self.window = MainWindow(self.root, self.theme, "mira@larch", actions)
+        self.client, self.clock = FakeClient(), Clock()
+        self.presenter = Presenter(self.window, self.clock, time.time, "mira@larch")
+        self.addCleanup(self.presenter.close)
+        self.window.bind(self.presenter)
+        self.presenter.attach(self.client, "here:1")
+        self.list = self.window.messages.text
+        self.field = self.window.composer.text
+        self.rest()
+
+    def shown(self) -> str:
+        """The conversation's text."""
+        return self.list.get("1.0", "end")
+
+    def marks(self) -> list[str]:
+        names = [str(name) for name in self.list.image_names()]
+        return [n.split(":")[2] for n in names if n.startswith("mark:")]
+
+    def answer(self) -> None:
+        self.client.answer()
+        self.clock.advance(FLUSH)
+        self.rest()
+
+    def say_many(self, count: int) -> None:
+        for n in range(count):
+            self.presenter.submit(f"line {n} " * 12)
+        self.rest()
+
+    def at_end(self) -> bool:
+        return self.list.yview()[1] >= 0.9995
+
+
+class ConversationTests(ViewTestCase):
+    def test_enter_sends_and_shift_enter_does_not(self) -> None:
+        """Shift+Enter begins a line, Enter sends all and empties the field."""
+        self.type(self.field, "hi there")
+        self.keys(self.field, "<Shift-Return>")
+        self.type(self.field, "x")
+        self.assertEqual(int(self.field.cget("height")), 2)
+        self.keys(self.field, "<Return>")
+        self.assertEqual(self.client.said[0][0], "hi there\nx")
+        self.assertEqual(self.window.composer.get(), "")
+        self.assertEqual(int(self.field.cget("height")), 1)
+
+    def test_pending_then_answered(self) -> None:
+        """The line stands there pending; with the answer its mark changes."""
+        self.presenter.submit("hello")
+        self.assertEqual(self.marks(), ["pending"])
+        self.assertNotIn("Server received", self.shown())
+        self.answer()
+        self.assertEqual(self.marks(), ["answered"])
+        self.assertIn("Server received: hello", self.shown())
+
+    def test_failed_line_is_sent_again_by_a_click(self) -> None:
+        """Why, and Try again, stand beside the line; the click sends it once more."""
+        self.presenter.submit("hello")
+        self.client.said[0][1].errback(SayFailed(Reason.REFUSED))
+        self.rest()
+        self.assertEqual(self.marks(), ["failed"])
+        self.assertIn("Not sent: connection refused", self.shown())
+        box = self.list.bbox(self.list.tag_ranges("retry")[0])
+        assert box is not None
+        self.click(self.list, box[0] + 3, box[1] + 3)
+        self.assertEqual((len(self.client.said), self.marks()), (2, ["pending"]))
+        self.answer()
+        self.assertNotIn("Not sent", self.shown())
+
+    def test_links_open(self) -> None:
+        """A click on an address asks for it to be opened."""
+        self.presenter.submit("see https://a.org/x, please 🎉")
+        self.rest()
+        box = self.list.bbox(self.list.tag_ranges("link")[0])
+        assert box is not None
+        self.click(self.list, box[0] + 3, box[1] + 3)
+        self.assertEqual(self.log, ["https://a.org/x"])
+
+    def test_list_stays_at_its_end_until_the_reader_scrolls(self) -> None:
+        """A banner or a resize does not lose the end; the reader's key does."""
+        self.say_many(60)
+        self.until(self.at_end)
+        self.root.geometry("700x500")
+        self.until(lambda: self.root.winfo_width() == 700)
+        self.client.change(waiting(Reason.LOST, 5))
+        self.until(self.at_end)
+        self.keys(self.field, "<Prior>", "<Prior>")
+        self.assertFalse(self.at_end())
+        self.answer()
+        self.assertTrue(self.window.below.winfo_ismapped())
+        self.window.below.invoke()
+        self.until(self.at_end)
+        self.assertFalse(self.window.below.winfo_ismapped())
+
+    def test_list_is_bounded_and_keeps_the_readers_place(self) -> None:
+        """When the oldest page goes, what is in view does not move."""
+        self.say_many(SHOWN)
+        self.keys(self.field, "<Prior>")
+        top = self.list.get("@0,0", "@0,0 lineend")
+        self.client.answer()
+        self.clock.advance(FLUSH)
+        self.rest()
+        self.assertLess(len(self.window.messages.ids), SHOWN)
+        self.assertEqual(self.window.messages.ids, [m.id for m in self._kept()])
+        self.assertEqual(self.list.get("@0,0", "@0,0 lineend"), top)
+
+    def _kept(self) -> list[object]:
+        return list(self.presenter.messages)
+
+    def test_strangers_text_is_harmless(self) -> None:
+        """Controls, overrides and halves of pairs do no harm in the widget."""
+        self.presenter.submit("a\x00b\u202ec\ud83d 🎉 \x1b[31m")
+        self.answer()
+        self.assertIn("abc", self.shown())
+
+    def test_copy_has_no_pictures(self) -> None:
+        """What is copied is the text as it is read."""
+        self.presenter.submit("first")
+        self.list.tag_add("sel", "1.0", "end")
+        self.keys(self.list, "<Control-c>")
+        copied = self.root.clipboard_get()
+        self.assertIn("first", copied)
+        self.assertNotIn("\t", copied)
+
+    def test_typing_in_the_list_goes_on_in_the_field(self) -> None:
+        """One need not click the field first."""
+        self.type(self.list, "x")
+        self.assertEqual(self.window.composer.get(), "x")
+
+    def test_paste_replaces_the_selection(self) -> None:
+        """Line ends of other systems are made plain."""
+        self.window.composer.put("old")
+        self.field.tag_add("sel", "1.0", "end-1c")
+        self.root.clipboard_clear()
+        self.root.clipboard_append("a\r\nb")
+        self.keys(self.field, "<<Paste>>")
+        self.assertEqual(self.window.composer.get(), "a\nb")
+
+
+class FrameTests(ViewTestCase):
+    def test_banner_and_try_now(self) -> None:
+        """Without a connection a banner says why, counts down and offers Try now."""
+        self.client.change(waiting(Reason.REFUSED, 7))
+        self.rest()
+        self.assertTrue(self.window.banner.winfo_ismapped())
+        self.assertIn("here:1", str(self.window.banner.text.cget("text")))
+        detail = str(self.window.banner.detail.cget("text"))
+        self.assertEqual(detail, "Trying again in 7 s")
+        self.window.banner.retry.invoke()
+        self.assertEqual(self.client.retries, 1)
+        self.client.change(ONLINE)
+        self.rest()
+        self.assertFalse(self.window.banner.winfo_ismapped())
+
+    def test_theme_switch_keeps_the_conversation(self) -> None:
+        """Dark, light and back: the same text and marks in other colours."""
+        self.presenter.submit("mine `code` https://a.org")
+        before = self.shown()
+        for name in ("dark", "light", "dark"):
+            self.theme.use(name)
+            self.window.restyle()
+            self.rest()
+        self.assertEqual((self.shown(), self.marks()), (before, ["pending"]))
+        self.assertEqual(str(self.list.cget("background")), self.theme.palette.bg)
+
+    def test_theme_button_and_closing_are_passed_on(self) -> None:
+        """The window decides neither the look nor the end."""
+        self.window.theme_button.invoke()
+        self.root.tk.call(self.root.protocol("WM_DELETE_WINDOW"))
+        self.keys(self.field, "<Control-q>")
+        self.assertEqual(self.log, ["dark", "close", "close"])
+
+    def test_narrow_window_leaves_the_side_out(self) -> None:
+        """Below a width the conversation has the window, and gives it back."""
+        self.root.geometry("480x400")
+        self.until(lambda: not self.window.side.winfo_ismapped())
+        self.root.geometry("900x400")
+        self.until(self.window.side.winfo_ismapped)
+
+    def test_it_comes_to_rest_at_any_size(self) -> None:
+        """No two widgets answer each other for ever."""
+        self.say_many(20)
+        self.client.change(waiting(Reason.WRONG_KEY, 9))
+        for width in range(440, 1100, 60):
+            self.root.geometry(f"{width}x{360 + width % 300}")
+            self.until(lambda width=width: self.root.winfo_width() == width)
+
+    def test_trouble_is_shown_until_dismissed(self) -> None:
+        """An error of the program is in the window, too."""
+        self.window.show_trouble("Something went wrong")
+        self.until(self.window.trouble.winfo_ismapped)
+        self.window.trouble.dismiss.invoke()
+        self.until(lambda: not self.window.trouble.winfo_ismapped())
+
+    def test_double_scale_doubles_the_pictures(self) -> None:
+        """On a fine screen everything is drawn at its size, not blown up."""
+        self.theme.scale = 2.0
+        self.assertEqual(self.theme.icon("answered", "#ffffff", 16).width(), 32)
+        self.assertEqual(self.theme.px(1.5), 3)
+
+
+class FormTests(ViewTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.key_path = self.mktemp()
+        self.form = self.window.form
+
+    def open(self, cancel: bool = False) -> None:
+        target = Target("127.0.0.1", "5555", self.key_path)
+        self.window.show_form(target, cancel=cancel)
+        self.until(self.form.winfo_ismapped)
+
+    def note(self, name: str) -> str:
+        return str(self.form.notes[name].cget("text"))
+
+    def test_errors_are_said_in_place(self) -> None:
+        """Each field says what is wrong with it; nothing is connected."""
+        self.open()
+        self.form.values["host"].set("a b")
+        self.form.values["port"].set("70000")
+        self.form.connect.invoke()
+        self.assertEqual(self.note("host"), "A host name or an address")
+        self.assertEqual(self.note("port"), "1 to 65535")
+        self.assertIn("no key file", self.note("key_path"))
+        self.assertTrue(self.form.entries["port"].instate(["invalid"]))
+        self.assertEqual(self.log, [])
+
+    def test_generated_key_connects(self) -> None:
+        """Generate writes a private key file; Connect takes it from there."""
+        self.open()
+        self.form.generate.invoke()
+        self.assertIn("New key written", str(self.form.status.cget("text")))
+        self.form.connect.invoke()
+        (place,) = self.log
+        assert isinstance(place, Place)
+        self.assertEqual((place.host, place.port), ("127.0.0.1", 5555))
+        self.assertEqual(place.key_path.stat().st_mode & 0o777, 0o600)
+
+    def test_generate_never_overwrites(self) -> None:
+        """A key file that is there is left alone, and the form says so."""
+        self.open()
+        self.form.generate.invoke()
+        self.form.generate.invoke()
+        self.assertIn("there already", self.note("key_path"))
+
+    def test_browse_only_without_a_connection(self) -> None:
+        """The file dialog would stop the network: while connected it is not opened."""
+        self.browsed = "chosen.key"
+        self.open()
+        self.form.browse.invoke()
+        self.assertEqual(self.form.values["key_path"].get(), self.key_path)
+        self.assertIn("Type the path", str(self.form.status.cget("text")))
+        self.client.state = waiting(Reason.REFUSED, 5)
+        self.form.browse.invoke()
+        self.assertEqual(self.form.values["key_path"].get(), "chosen.key")
+
+    def test_escape_goes_back_to_the_conversation(self) -> None:
+        """Where there is one to go back to."""
+        self.open(cancel=True)
+        self.keys(self.form.entries["host"], "<Escape>")
+        self.until(lambda: self.window.chat.winfo_ismapped())
+
+    def test_entries_refuse_what_tk_cannot_edit(self) -> None:
+        """Characters from U+10000 up leave halves behind in an Entry."""
+        self.open()
+        entry = self.form.entries["host"]
+        entry.delete(0, "end")
+        entry.insert("end", "🎉")
+        self.assertEqual(entry.get(), "")
