@@ -34,7 +34,7 @@ BACKLOG = 4096  # Twisted's 50 makes a burst of connects wait for seconds
 
 
 def _number(option: str, low: int, high: int, zero: bool = False) -> object:
-    """A coercion to a whole number from `low` to `high`; 0 too, where it has a sense."""
+    """A coercion to a whole number from `low` to `high`, or to 0 where `zero`."""
 
     def coerce(text: str) -> int:
         value = int(text) if text.isascii() and text.isdigit() else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from unittest.mock import patch
@@ -126,11 +127,8 @@ class KeyFileTests(SynchronousTestCase):
                 raise Killed
             return real(*args, **kwargs)
 
-        with patch(step, dying):
-            try:
-                keyfile.rotate(path)
-            except Killed:
-                pass
+        with patch(step, dying), contextlib.suppress(Killed):
+            keyfile.rotate(path)
         self.assertIn(self.key, keyfile.accepted(path))
         new = keyfile.rotate(path)
         self.assertEqual(keyfile.accepted(path)[0], new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import socket
 import sys
 import tempfile
@@ -194,8 +195,8 @@ class ServiceTests(TestCase):
     def test_open_files(self) -> None:
         """The limit of open files is raised as far as the connections need it."""
         limits = [(100, 5000)]
-        self.patch(tap.resource, "getrlimit", lambda what: limits[-1])
-        self.patch(tap.resource, "setrlimit", lambda what, limit: limits.append(limit))
+        self.patch(resource, "getrlimit", lambda what: limits[-1])
+        self.patch(resource, "setrlimit", lambda what, limit: limits.append(limit))
         tap._allow_files(1000)
         self.assertEqual(limits[-1], (1256, 5000))
         tap._allow_files(100_000)

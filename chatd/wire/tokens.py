@@ -65,7 +65,7 @@ class Key:
 
     @classmethod
     def parse(cls, text: str | bytes) -> Key:
-        """The key of 44 characters of URL-safe base64; white space around it is fine."""
+        """The key of 44 characters of URL-safe base64, with or without white space."""
         data = text.encode("ascii", "replace") if isinstance(text, str) else text
         data = data.strip()
         try:

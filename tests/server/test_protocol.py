@@ -18,7 +18,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -49,7 +49,7 @@ class TCPTransport(StringTransport):  # type: ignore[misc]  # implements what is
         self.keep_alive = enabled
 
 
-class ProtocolTests(SynchronousTestCase):
+class ProtocolTests(TestCase):
     """What a peer sees, and what the operator is told."""
 
     def setUp(self) -> None:
@@ -65,7 +65,6 @@ class ProtocolTests(SynchronousTestCase):
         keyring = Keyring([self.path], self.clock.seconds, os.urandom)
         factory = ChatFactory(self.clock, keyring, limits)
         factory.start()
-        self.addCleanup(lambda: factory._sweep.running and factory._sweep.stop())
         return factory
 
     def connect(
