@@ -79,7 +79,7 @@ class TroubleStrip(ttk.Frame):
         )
         self._row = row
         self.columnconfigure(0, weight=1)
-        self.text = ttk.Label(self, style="Small.Bad.TLabel", wraplength=px(380))
+        self.text = ttk.Label(self, style="Small.Bad.TLabel")
         self.text.grid(row=0, column=0, sticky="w")
         self.dismiss = ttk.Button(
             self,
@@ -89,8 +89,14 @@ class TroubleStrip(ttk.Frame):
             takefocus=False,
         )
         self.dismiss.grid(row=0, column=1, padx=(px(8), 0))
+        self.bind("<Configure>", lambda event: self._wrap(event.width - px(34)))
 
     def show(self, text: str) -> None:
         """Show `text` in place of what was there."""
         self.text.configure(text=text)
         self.grid(row=self._row, column=0, sticky="ew")
+
+    def _wrap(self, width: int) -> None:
+        room = max(1, width - self.dismiss.winfo_reqwidth())
+        if int(str(self.text.cget("wraplength")) or 0) != room:
+            self.text.configure(wraplength=room)

@@ -122,17 +122,11 @@ def _nested(outer: str, middle: str, inner: str) -> list[tuple[str, Layout | Non
 
 
 def _scroll_bar(style: ttk.Style, p: Palette) -> None:
-    style.layout(
-        "List.Vertical.TScrollbar",
-        [
-            (
-                "Vertical.Scrollbar.trough",
-                {
-                    "sticky": "ns",
-                    "children": [("Chat.thumb", {"expand": True, "sticky": "nsew"})],
-                },
-            )
-        ],
+    # in Tcl's words: typeshed does not know of -expand
+    style.tk.call(
+        *("ttk::style", "layout", "List.Vertical.TScrollbar"),
+        "Vertical.Scrollbar.trough -sticky ns"
+        " -children {Chat.thumb -expand 1 -sticky nsew}",
     )
     style.configure(
         "List.Vertical.TScrollbar",
