@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Protocol
 
 from twisted.internet import tksupport
-from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,6 +27,18 @@ class Report(Protocol):
     def __call__(self, kind: str, /) -> None: ...
 
 
+class Stoppable(Protocol):
+    """What is asked of the reactor: a part of IReactorCore."""
+
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Callable[..., object], /
+    ) -> object:
+        """Call at shutdown."""
+
+    def stop(self) -> None:
+        """End the program."""
+
+
 class TkLoop:
     """Runs `root` in the reactor.
 
@@ -39,7 +50,7 @@ class TkLoop:
       pump is taken out once and the window destroyed.
     """
 
-    def __init__(self, root: tk.Tk, reactor: IReactorCore, report: Report) -> None:
+    def __init__(self, root: tk.Tk, reactor: Stoppable, report: Report) -> None:
         self._root, self._reactor, self._report = root, reactor, report
         self.period = 0  # milliseconds; 0: not running
         self._closing = False

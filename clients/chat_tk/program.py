@@ -11,7 +11,7 @@ from tkinter import filedialog
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorInThreads, IReactorTime
 from twisted.logger import (
     FilteringLogObserver,
     Logger,
@@ -37,8 +37,8 @@ _log = Logger()
 _PATIENCE = 3.0  # seconds that closing the connection may take
 
 
-class Reactor(IReactorCore, IReactorTime):
-    """Both in one object."""
+class Reactor(IReactorCore, IReactorInThreads, IReactorTime):
+    """All in one object."""
 
 
 class Program:
@@ -66,7 +66,7 @@ class Program:
             settings=self._show_settings,
             connect=self._connect,
             browse=self._browse,
-            open_url=_open_url,
+            open_url=lambda url: reactor.callInThread(_open_url, url),
             new_key=lambda: Key.generate(os.urandom),
             drawable=drawable,
         )
@@ -158,7 +158,7 @@ def _resolved(theme: str) -> str:
 
 
 def _open_url(address: str) -> None:
-    """In the reader's browser, by a program of its own."""
+    """In the reader's browser. May wait for seconds: for a thread."""
     if not webbrowser.open(address):
         _log.warn("no-browser")
 

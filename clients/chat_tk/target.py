@@ -48,7 +48,9 @@ def check(target: Target) -> Place | dict[str, str]:
     host, port = target.host.strip(), target.port.strip()
     if not host or any(c.isspace() or ord(c) < 0x20 for c in host):
         wrong["host"] = "A host name or an address"
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+    if not (
+        port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536
+    ):
         wrong["port"] = "1 to 65535"
     key: Key | None = None
     if not target.key_path.strip():

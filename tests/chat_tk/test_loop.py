@@ -38,7 +38,7 @@ class LoopTests(TestCase):
         self.loop.start()
         self.addCleanup(self.loop.close)
 
-    def until(self, true: Callable[[], object]) -> Deferred[object]:
+    def until(self, true: Callable[[], object]) -> Deferred[task.LoopingCall]:
         """Fires when `true` says so."""
 
         def look() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from twisted.internet.task import Clock
 
@@ -137,11 +138,11 @@ class ConversationTests(ViewTestCase):
         self.clock.advance(FLUSH)
         self.rest()
         self.assertLess(len(self.window.messages.ids), SHOWN)
-        self.assertEqual(self.window.messages.ids, [m.id for m in self._kept()])
+        self.assertEqual(self.window.messages.ids, self._kept())
         self.assertEqual(self.list.get("@0,0", "@0,0 lineend"), top)
 
-    def _kept(self) -> list[object]:
-        return list(self.presenter.messages)
+    def _kept(self) -> list[int]:
+        return [message.id for message in self.presenter.messages]
 
     def test_strangers_text_is_harmless(self) -> None:
         """Controls, overrides and halves of pairs do no harm in the widget."""
@@ -219,7 +220,11 @@ class FrameTests(ViewTestCase):
         self.client.change(waiting(Reason.WRONG_KEY, 9))
         for width in range(440, 1100, 60):
             self.root.geometry(f"{width}x{360 + width % 300}")
-            self.until(lambda width=width: self.root.winfo_width() == width)
+            self.root.update_idletasks()
+            self.until(partial(self._is_wide, width))
+
+    def _is_wide(self, width: int) -> bool:
+        return self.root.winfo_width() == width
 
     def test_trouble_is_shown_until_dismissed(self) -> None:
         """An error of the program is in the window, too."""

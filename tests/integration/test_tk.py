@@ -8,17 +8,18 @@ import sys
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from twisted.internet import reactor, task
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone
+from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatd import keyfile
 from chatd.client.settings import Settings
-from chatd.clients.chat_tk.program import Program
+from chatd.clients.chat_tk.program import Program, Reactor
 from chatd.wire.tokens import Key
 from tests.chat_tk import xvfb
 from tests.helpers import ROOT, Daemon, project_environment
@@ -36,7 +37,12 @@ class WindowTests(TestCase):
         root = tk.Tk(className="ChatTest")
         wanted = Settings("127.0.0.1", port, key_path)
         program = Program(
-            root, reactor, wanted, name="mira@larch", scale=1.0, theme="light"
+            root,
+            cast(Reactor, reactor),
+            wanted,
+            name="mira@larch",
+            scale=1.0,
+            theme="light",
         )
         self.window = program.window
         program.loop.start()
@@ -50,7 +56,7 @@ class WindowTests(TestCase):
         self.addCleanup(end)
         return program
 
-    def until(self, true: Callable[[], object]) -> Deferred[object]:
+    def until(self, true: Callable[[], object]) -> Deferred[task.LoopingCall]:
         """Fires when `true` says so; the test's timeout bounds it."""
 
         def look() -> None:
@@ -151,7 +157,8 @@ class Run(ProcessProtocol):
             self.up.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
-        code = 0 if reason.check(ProcessDone) else reason.value.exitCode
+        error = reason.value
+        code = error.exitCode if isinstance(error, ProcessTerminated) else 0
         if not self.up.called:
             self.up.errback(RuntimeError(self.output.decode()))
             self.up.addErrback(lambda _: None)
