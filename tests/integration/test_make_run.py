@@ -130,21 +130,59 @@ class MakeRunTests(SynchronousTestCase):
         )
         self.assertEqual(done.returncode, 2, done.stderr)
 
-    def _signalled(self, number: signal.Signals, whole_group: bool) -> int:
-        """The exit code after a signal in the middle of a conversation."""
-        with subprocess.Popen(
+    def test_window_is_chosen(self) -> None:
+        """A person at a terminal, with a display, is given the window."""
+        code, said = self._at_a_terminal(DISPLAY=":none")
+        self.assertEqual((code, said.partition(":")[0]), (2, "chat-tk"))
+
+    def test_terminal_is_chosen(self) -> None:
+        """A person at a terminal, without a display, is given the terminal client."""
+        code, said = self._at_a_terminal(DISPLAY="", CHATD_PORT="no port")
+        self.assertEqual((code, said.partition(":")[0]), (2, "chat-term"))
+
+    def _at_a_terminal(self, **environ: str) -> tuple[int, str]:
+        """Exit code and stderr of the client alone, a terminal its standard input."""
+        ours, theirs = os.openpty()
+        with os.fdopen(ours, "rb"), os.fdopen(theirs, "rb") as stdin:
+            done = subprocess.run(
+                self._command("--client-only"),
+                env=project_environment(**environ),
+                stdin=stdin,
+                capture_output=True,
+                timeout=SECONDS,
+            )
+        return done.returncode, done.stderr.decode()
+
+    def test_daemon_lost(self) -> None:
+        """A daemon that ends before its client is told of at the end."""
+        with self._started() as process:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            for pid in map(int, children.read_text().split()):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if command[1:3] == [b"-m", b"chatd"]:
+                    os.kill(pid, signal.SIGKILL)
+            said = process.communicate(timeout=SECONDS)[1].decode()
+        self.assertIn("chatd ended early; see ", said)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """A conversation of which the first line was answered."""
+        process = subprocess.Popen(
             self._command(),
             env=project_environment(CHATD_PORT="0"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
-        ) as process:
-            stdin, stdout = process.stdin, process.stdout
-            assert stdin is not None and stdout is not None
-            stdin.write(b"x\n")
-            stdin.flush()
-            self.assertEqual(stdout.readline(), b"Server received: x\n")
+        )
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"x\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), b"Server received: x\n")
+        return process
+
+    def _signalled(self, number: signal.Signals, whole_group: bool) -> int:
+        """The exit code after a signal in the middle of a conversation."""
+        with self._started() as process:
             (os.killpg if whole_group else os.kill)(process.pid, number)
             return process.wait(SECONDS)
 
