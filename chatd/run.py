@@ -27,6 +27,10 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 """How long a process may take to stop after SIGTERM before it is killed."""
 
+_NO_WINDOW = (
+    "no window, for this Python has no tkinter; to have one:"
+    " sudo apt-get install python3-tk && make clean run"
+)
 _POLL_SECONDS = 0.1
 _NOTICE_BYTES = 4096
 
@@ -67,8 +71,10 @@ def _leave(number: int, _frame: object) -> None:
 def _client(environ: Mapping[str, str]) -> str:
     """The client's module: the window for a person at a screen, else the terminal."""
     screen = environ.get("DISPLAY") or sys.platform in ("darwin", "win32")
-    if screen and sys.stdin.isatty() and importlib.util.find_spec("_tkinter"):
-        return "chatd.clients.chat_tk"
+    if screen and sys.stdin.isatty():
+        if importlib.util.find_spec("_tkinter"):
+            return "chatd.clients.chat_tk"
+        print(_NO_WINDOW, file=sys.stderr)
     return "chatd.clients.chat_term"
 
 
