@@ -22,7 +22,7 @@ from chatd.client.settings import Settings
 from chatd.clients.chat_tk.program import Program, Reactor
 from chatd.wire.tokens import Key
 from tests.chat_tk import xvfb
-from tests.helpers import ROOT, Daemon, project_environment
+from tests.helpers import Daemon, project_environment
 
 
 class WindowTests(TestCase):
@@ -178,7 +178,7 @@ class ProgramTests(TestCase):
             run,
             sys.executable,
             [sys.executable, *args],
-            env=project_environment(HOME=str(ROOT / "nowhere"), **environ),
+            env=project_environment(HOME=os.path.abspath(self.mktemp()), **environ),
         )
 
         def end() -> Deferred[int] | None:
