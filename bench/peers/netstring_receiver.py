@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 from twisted.internet import endpoints, reactor
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import NetstringReceiver
 
@@ -16,8 +18,10 @@ fernet = Fernet(Path(sys.argv[1]).read_text().strip())
 class Peer(NetstringReceiver):
     MAX_LENGTH = 87_480
 
+    transport: ITCPTransport
+
     def connectionMade(self) -> None:
-        self.transport.setTcpNoDelay(True)
+        ITCPTransport(self.transport).setTcpNoDelay(True)
 
     def stringReceived(self, string: bytes) -> None:
         self.sendString(answer(fernet, string))
