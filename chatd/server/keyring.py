@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import TypeAlias
 
 from chatd import keyfile
 from chatd.wire.tokens import Key, Refusal, Sealer
 
-
-@dataclass(slots=True)
-class Opened:
-    """A text, and the sealer whose key opened it: its answer is sealed with it."""
-
-    text: bytes
-    sealer: Sealer
+Opened: TypeAlias = tuple[bytes, Sealer]
+"""A text, and the sealer whose key opened it: its answer is sealed with it."""
 
 
 class Keyring:
@@ -65,9 +61,7 @@ class Keyring:
         for sealer in self._sealers:
             opened = sealer.open([tokens[index] for index in closed], ttl)
             for index, text in zip(closed, opened, strict=True):
-                results[index] = (
-                    text if isinstance(text, Refusal) else Opened(text, sealer)
-                )
+                results[index] = text if isinstance(text, Refusal) else (text, sealer)
             closed = [i for i in closed if results[i] is Refusal.WRONG_KEY]
             if not closed:
                 break
@@ -77,6 +71,6 @@ class Keyring:
 def seal(answers: Sequence[Opened]) -> list[bytes]:
     """A token for each answer under its own sealer, in order, in batches."""
     tokens: list[bytes] = []
-    for sealer, batch in groupby(answers, key=lambda answer: answer.sealer):
-        tokens += sealer.seal([answer.text for answer in batch])
+    for sealer, batch in groupby(answers, key=itemgetter(1)):
+        tokens += sealer.seal([text for text, _ in batch])
     return tokens

@@ -28,23 +28,23 @@ class Session:
     def receive(self, frames: Sequence[Opened | Refusal]) -> list[Opened]:
         """The answers to the next frames, in order: one a frame until it ends."""
         answers: list[Opened] = []
-        frame_limit = self._limits.frame
+        largest = self._limits.frame
         for frame in frames:
             if isinstance(frame, Refusal):
                 self.ended = frame.value
                 break
+            text, sealer = frame
             if not self._plain:
-                if is_hello(frame.text):
-                    answers.append(self._refuse(frame))
+                if is_hello(text):
+                    answers.append((self._refuse(text), sealer))
                     break
                 if not self._limits.plain:
                     self.ended = "the plain dialect is switched off"
                     break
                 self._plain = True
-            answers.append(Opened(reply(frame.text, frame_limit), frame.sealer))
+            answers.append((reply(text, largest), sealer))
         return answers
 
-    def _refuse(self, hello: Opened) -> Opened:
+    def _refuse(self, hello: bytes) -> bytes:
         self.ended = "the session dialect is not spoken here"
-        refusal = refused(hello.text, "version", self.ended, versions=[])
-        return Opened(refusal, hello.sealer)
+        return refused(hello, "version", self.ended, versions=[])

@@ -6,18 +6,19 @@ DEFAULT_FRAME = 65_536
 """Bytes of the largest plaintext, unless the operator chose another."""
 
 PREFIX = b"Server received: "
+_PREFIX_LENGTH = len(PREFIX)
 NOT_UTF8 = b"Server refused: not UTF-8 text"
 TOO_LONG = b"Server refused: too long"
 
 
 def longest_text(frame: int) -> int:
     """Bytes of the longest text that is answered, where a plaintext has `frame`."""
-    return frame - len(PREFIX)
+    return frame - _PREFIX_LENGTH
 
 
 def reply(text: bytes, frame: int) -> bytes:
     """What the server says to `text`, where the largest plaintext has `frame` bytes."""
-    if len(text) > longest_text(frame):
+    if len(text) > frame - _PREFIX_LENGTH:
         return TOO_LONG
     try:
         text.decode()

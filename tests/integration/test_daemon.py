@@ -6,13 +6,21 @@ import contextlib
 import os
 import random
 import select
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import keyfile
@@ -303,6 +311,75 @@ class NoPlainTests(DaemonCase):
         self.assert_closed(connection)
         self.assertIn('"event": "refused"', self.daemon.log())
         self.assertNotIn('"level": "info"', self.daemon.log())
+
+
+class EndpointTests(SynchronousTestCase):
+    """Other endpoints than TCP."""
+
+    def test_unix(self) -> None:
+        """A UNIX socket serves like a port, half closed and bad peers included."""
+        folder = tempfile.mkdtemp()  # mktemp's paths are too long for a socket
+        self.addCleanup(shutil.rmtree, folder)
+        path = f"{folder}/s"
+        daemon = Daemon(self, "--listen", f"unix:{path}")
+        for sent, expected in [
+            (netstring(daemon.fernet.encrypt(b"hi")), b"Server received: hi"),
+            (b"junk", None),
+            (netstring(daemon.fernet.encrypt(b"hi")), b"Server received: hi"),
+        ]:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(SECONDS)
+                connection.connect(path)
+                connection.sendall(sent)
+                connection.shutdown(socket.SHUT_WR)
+                if expected is None:
+                    self.assertEqual(connection.recv(1), b"")
+                else:
+                    reply = daemon.fernet.decrypt(read_frame(connection))
+                    self.assertEqual(reply, expected)
+        self.assertIn("bad-frame", daemon.log())
+        self.assertNotIn("failure", daemon.log())
+
+    def test_tls(self) -> None:
+        """A TLS endpoint serves the same protocol; junk is closed as well."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.certify(folder)
+        where = f"ssl:0:interface=127.0.0.1:privateKey={folder}/k:certKey={folder}/c"
+        daemon = Daemon(self, "--listen", where)
+        context = ssl.create_default_context(cafile=str(folder / "c"))
+        context.check_hostname = False
+        frame = netstring(daemon.fernet.encrypt(b"hi"))
+        with context.wrap_socket(daemon.connect()) as connection:
+            connection.sendall(frame * 3)
+            for _ in range(3):
+                reply = daemon.fernet.decrypt(read_frame(connection))
+                self.assertEqual(reply, b"Server received: hi")
+            connection.sendall(b"junk")
+            self.assertEqual(connection.recv(1), b"")
+        self.assertIn("bad-frame", daemon.log())
+        self.assertNotIn("failure", daemon.log())
+
+    def certify(self, folder: Path) -> None:
+        """A key and a certificate signed by itself."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chatd")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        style = serialization.PrivateFormat.PKCS8
+        plain = serialization.NoEncryption()
+        (folder / "k").write_bytes(key.private_bytes(pem, style, plain))
+        (folder / "c").write_bytes(certificate.public_bytes(pem))
 
 
 class StartTests(SynchronousTestCase):

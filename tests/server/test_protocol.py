@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IPushProducer,
+    ISSLTransport,
     ITCPTransport,
 )
 from twisted.internet.task import Clock
@@ -38,6 +39,19 @@ class TCPTransport(StringTransport):  # type: ignore[misc]  # implements what is
     """A StringTransport that can be half closed, as TCP can."""
 
     half_closed = False
+    takes = 10**9  # bytes that the socket takes before it is full
+
+    def getHandle(self) -> TCPTransport:
+        return self
+
+    def send(self, data: bytes) -> int:
+        """The socket's: what it takes is as good as written."""
+        taken = min(len(data), self.takes)
+        if not taken:
+            raise BlockingIOError
+        self.takes -= taken
+        self.io.write(data[:taken])
+        return taken
 
     def loseWriteConnection(self) -> None:
         self.half_closed = True
@@ -47,6 +61,16 @@ class TCPTransport(StringTransport):  # type: ignore[misc]  # implements what is
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
         self.keep_alive = enabled
+
+
+@implementer(ISSLTransport)
+class TLSTransport(TCPTransport):  # type: ignore[misc]  # implements what is used
+    """The same for TLS: its socket is not to be touched."""
+
+    takes = -1
+
+    def send(self, data: bytes) -> int:
+        raise AssertionError("written past the TLS transport")
 
 
 class ProtocolTests(TestCase):
@@ -338,12 +362,44 @@ class ProtocolTests(TestCase):
         protocol.resumeProducing()
         self.assertEqual(transport.producerState, "producing")
 
-    def test_other_transports(self) -> None:
-        """Where a transport cannot be half closed, as under TLS, it is closed."""
-        protocol = self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
-        assert protocol is not None  # for the type checker
-        transport = StringTransport()
-        protocol.makeConnection(transport)
-        protocol.dataReceived(b"x")
+    def test_socket_full(self) -> None:
+        """What the socket does not take at once the transport sends, in order."""
+        for takes in (0, 1, 300):
+            protocol, transport = self.connect()
+            transport.takes = takes
+            protocol.dataReceived(self.say(b"a", b"b"))
+            self.clock.advance(0)
+            transport.takes = 10**9
+            protocol.dataReceived(self.say(b"c"))
+            self.clock.advance(0)
+            replies = [b"Server received: " + text for text in (b"a", b"b", b"c")]
+            self.assertEqual(self.replies(transport), replies)
+
+    def test_high_water(self) -> None:
+        """A peer with over 64 KiB waiting is not read from until it has taken all."""
+        protocol, transport = self.connect()
+        transport.takes = 0
+        protocol.dataReceived(self.say(b"x" * 40_000))
         self.clock.advance(0)
+        self.assertEqual(transport.producerState, "producing")
+        protocol.dataReceived(self.say(b"x" * 40_000))
+        self.clock.advance(0)
+        self.assertEqual(transport.producerState, "paused")
+        protocol.resumeProducing()
+        self.assertEqual(transport.producerState, "producing")
+        protocol.dataReceived(self.say(b"x" * 40_000))
+        self.clock.advance(0)
+        self.assertEqual(transport.producerState, "producing")
+
+    def test_tls(self) -> None:
+        """Under TLS all goes by the transport, which cannot be half closed."""
+        address = IPv4Address("TCP", "192.0.2.1", 1)
+        protocol = self.factory.buildProtocol(address)
+        assert protocol is not None  # for the type checker
+        transport = TLSTransport(peerAddress=address)
+        protocol.makeConnection(transport)
+        protocol.dataReceived(self.say(b"a") + b"x")
+        self.clock.advance(0)
+        self.assertEqual(self.replies(transport), [b"Server received: a"])
+        self.assertFalse(transport.half_closed)
         self.assertTrue(transport.disconnecting)
