@@ -6,7 +6,6 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from twisted.internet import endpoints, reactor
 from twisted.internet.interfaces import ITCPTransport
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import NetstringReceiver
 
