@@ -3,8 +3,8 @@
     python -m bench.idle [--connections N] [--rounds N]
 
 Prints: seconds from 1 000 connects at once to the last one's ack; memory per idle
-connection (the daemon's proportional set size, without the kernel's buffers); CPU per ack
-of busy connections with the idle ones there, as a ratio to the same without, alternated.
+connection (the daemon's proportional set size, without kernel buffers); CPU per ack of
+busy connections with the idle ones there, as a ratio to the same without, in turn.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from bench.load import PIPELINED, Load
 from bench.servers import Server, start_daemon
 
 BURST = 1000
+SETTLE = 1.5  # seconds for the daemon to be done with those that came and went
 
 
 def connect(server: Server, count: int) -> list[socket.socket]:
@@ -88,14 +89,16 @@ def main(argv: list[str] | None = None) -> int:
             each = (memory(server) - before) / args.connections
             print(f"memory of an idle connection: {each:.0f} bytes")
             ratios = []
-            for _ in range(args.rounds):
-                busy = load.run(server, PIPELINED, 0.5, 2).cpu
-                for connection in idle:
-                    connection.close()
-                alone = load.run(server, PIPELINED, 0.5, 2).cpu
-                ratios.append(busy / alone)
-                idle = connect(server, args.connections)
-                burst(server, fernet)
+            for turn in range(args.rounds):
+                cpu: dict[bool, float] = {}
+                for crowded in (True, False) if turn % 2 else (False, True):
+                    for connection in idle:
+                        connection.close()
+                    idle = connect(server, args.connections) if crowded else []
+                    burst(server, fernet)
+                    time.sleep(SETTLE)
+                    cpu[crowded] = load.run(server, PIPELINED, 0.5, 2).cpu
+                ratios.append(cpu[True] / cpu[False])
             print(
                 f"CPU per ack with {args.connections} idle connections:"
                 f" {median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
