@@ -23,9 +23,12 @@ class KeyFileError(Exception):
 def read(path: Path) -> Key:
     """The key in `path`. Refuses a file that anyone but its owner can read."""
     try:
-        with path.open("rb") as file:
+        # Without blocking: a pipe in a key file's place must not stop the daemon.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            text = file.read(_LARGEST + 1)
+            if not stat.S_ISREG(mode):
+                raise KeyFileError(f"cannot read {path}: not a regular file")
+            text = file.read(_LARGEST)
     except FileNotFoundError:
         raise KeyFileError(
             f"no key file {path}: make one with: chatctl keygen {_quoted(path)}"

@@ -81,9 +81,12 @@ class KeyFileTests(SynchronousTestCase):
                 self.assertNotIn(junk, message)
 
     def test_unreadable(self) -> None:
-        """A folder in a key file's place is one clear error."""
+        """A folder or a pipe in a key file's place is one clear error."""
         self.path.mkdir()
         self.assertIn("cannot read", self.error(keyfile.read, self.path))
+        pipe = self.folder / "pipe.key"
+        os.mkfifo(pipe, 0o600)
+        self.assertIn("not a regular file", self.error(keyfile.read, pipe))
 
     def test_rotate(self) -> None:
         """After a rotation the new key is current and the old one still accepted."""

@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.server.addresses import group, peer_name
+from chatd.server.admission import Admission
 from chatd.server.keyring import Keyring, Opened, seal
 from chatd.server.limits import Limits, Throttle
 from chatd.server.session import Session
@@ -212,7 +213,7 @@ class ChatFactory(Factory):
         self.limits = limits
         self.sizes: dict[bytes, int] = {}
         self.connections: set[ChatProtocol] = set()
-        self._by_address: dict[str, int] = {}
+        self._admission = Admission(limits)
         self._throttle = Throttle(reactor.seconds)
         self._queued: list[ChatProtocol] = []
         self._sweep = LoopingCall(self._check_all)
@@ -225,30 +226,20 @@ class ChatFactory(Factory):
     def buildProtocol(self, address: IAddress | None) -> ChatProtocol | None:
         if address is None:
             return None
-        where = group(address)
-        if len(self.connections) >= self.limits.connections:
-            fault = "there are too many connections"
-        elif self._by_address.get(where, 0) >= self.limits.per_address:
-            fault = "there are too many connections from this address"
-        else:
+        fault = self._admission.fault(address)
+        if fault is None:
             return ChatProtocol(self, address)
-        self._warn(where, peer_name(address), "full", fault)
+        self._warn(group(address), peer_name(address), "full", fault)
         return None
 
     def connected(self, connection: ChatProtocol) -> None:
-        where = group(connection.address)
         self.connections.add(connection)
-        self._by_address[where] = self._by_address.get(where, 0) + 1
+        self._admission.enter(connection.address)
         _log.info("connected", peer=connection.peer)
 
     def disconnected(self, connection: ChatProtocol) -> None:
-        where = group(connection.address)
         self.connections.discard(connection)
-        left = self._by_address[where] - 1
-        if left:
-            self._by_address[where] = left
-        else:
-            del self._by_address[where]
+        self._admission.leave(connection.address)
         _log.info("disconnected", peer=connection.peer)
         if not self.connections:
             waiting, self._drained = self._drained, []
