@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import socket
 import subprocess
 import sys
@@ -163,16 +164,23 @@ class TermTests(SynchronousTestCase):
         )
         os.close(theirs)
         self.addCleanup(os.close, ours)
-        seen = b""
-        while b">" not in seen:
-            seen += os.read(ours, 4096)
+        self.addCleanup(process.kill)
+        seen = self.read_until(ours, b">")
         os.write(ours, b"hello\r")
-        while b"Server received: hello" not in seen:
-            seen += os.read(ours, 4096)
+        seen += self.read_until(ours, b"Server received: hello")
         os.write(ours, b"\x04")
-        try:
-            while os.read(ours, 4096):
-                pass
-        except OSError:  # the other end is closed
-            self.assertEqual(process.wait(SECONDS), 0)
+        seen += self.read_until(ours, None)
+        self.assertEqual(process.wait(SECONDS), 0)
         self.assertNotIn(b"Traceback", seen)
+
+    def read_until(self, fd: int, wanted: bytes | None) -> bytes:
+        """What the terminal shows up to `wanted`; None: to its end."""
+        seen = b""
+        while wanted is None or wanted not in seen:
+            readable, _, _ = select.select([fd], [], [], SECONDS)
+            self.assertTrue(readable, f"the terminal fell silent: {seen!r}")
+            try:
+                seen += os.read(fd, 4096)
+            except OSError:  # the other end is closed
+                break
+        return seen
