@@ -239,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     ping_parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=settings.seconds,
         default=10.0,
         metavar="SECONDS",
         help="how long to wait for the connection, and for each reply (default 10)",
@@ -259,16 +259,6 @@ def _count(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
     if not 1 <= number <= MOST_PINGS:
         raise argparse.ArgumentTypeError(f"{text[:40]!r}: give 1..{MOST_PINGS}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give seconds, over 0")
     return number
 
 

@@ -5,7 +5,7 @@ An option goes before its environment variable, and that before the default.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,17 @@ def key_path(option: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
         raise BadSettings(
             f"{source}: whose home folder is meant by {given!r}?"
         ) from None
+
+
+def seconds(text: str) -> float:
+    """A waiting time given as an option: over 0, a day at most; for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 86_400:
+        raise ArgumentTypeError(f"{text[:40]!r}: give seconds, over 0, a day at most")
+    return number
 
 
 def _given(

@@ -204,21 +204,11 @@ def _add_common(parser: argparse.ArgumentParser, *, first: bool) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=settings.seconds,
         metavar="SECONDS",
         default=10.0 if first else argparse.SUPPRESS,
         help="how long to wait for a connection, and for a reply (default 10)",
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give seconds, over 0")
-    return number
 
 
 def _is_terminal(stream: object) -> bool:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.settings import BadSettings, Settings, add_arguments, resolve
+from chatd.client.settings import (
+    BadSettings,
+    Settings,
+    add_arguments,
+    resolve,
+    seconds,
+)
 
 
 class SettingsTests(SynchronousTestCase):
@@ -100,3 +106,10 @@ class SettingsTests(SynchronousTestCase):
             self.assertLess(len(message), 120)
         with self.assertRaisesRegex(BadSettings, "CHATD_PORT.*'x'"):
             self.resolved(CHATD_PORT="x")
+
+    def test_seconds(self) -> None:
+        """A waiting time is over 0 and a day at most: n passes, n + 1 does not."""
+        for text, number in [("0.5", 0.5), ("86400", 86_400.0)]:
+            self.assertEqual(seconds(text), number)
+        for text in ["0", "-1", "86401", "nan", "inf", "x", ""]:
+            self.assertRaises(ArgumentTypeError, seconds, text)
