@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import socket
 import subprocess
 import sys
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -167,16 +169,20 @@ class TermTests(SynchronousTestCase):
         self.addCleanup(process.kill)
         seen = self.read_until(ours, b">")
         os.write(ours, b"hello\r")
-        seen += self.read_until(ours, b"Server received: hello")
+        # The prompt that follows tells that keys are read again: while the reply is
+        # printed, Ctrl-D would be the terminal's own.
+        seen += self.read_until(ours, rb"Server received: hello(?s:.*)> ")
         os.write(ours, b"\x04")
         seen += self.read_until(ours, None)
         self.assertEqual(process.wait(SECONDS), 0)
         self.assertNotIn(b"Traceback", seen)
 
     def read_until(self, fd: int, wanted: bytes | None) -> bytes:
-        """What the terminal shows up to `wanted`; None: to its end."""
+        """What the terminal shows up to the pattern `wanted`; None: to its end."""
         seen = b""
-        while wanted is None or wanted not in seen:
+        end = time.monotonic() + SECONDS  # a prompt that is redrawn is never silent
+        while wanted is None or not re.search(wanted, seen):
+            self.assertLess(time.monotonic(), end, f"never seen: {wanted!r}, {seen!r}")
             readable, _, _ = select.select([fd], [], [], SECONDS)
             self.assertTrue(readable, f"the terminal fell silent: {seen!r}")
             try:
