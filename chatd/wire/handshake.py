@@ -11,16 +11,24 @@ _MARK = b"\x1e"  # ASCII record separator, ahead of every handshake object
 def is_hello(plaintext: bytes) -> bool:
     """Whether `plaintext`, of a first frame, asks for the session dialect.
 
-    It does if it is 0x1E and a JSON object whose op is "hello"; any other text,
-    one that merely begins with 0x1E too, belongs to the plain dialect.
+    It does if it is 0x1E and a UTF-8 JSON object whose op is "hello"; any other text,
+    one that merely begins with 0x1E too, belongs to the plain dialect. In doubt (op
+    given twice, an object nested too deep to be read) it is taken for a hello, so
+    that none is ever answered as text.
     """
     if not plaintext.startswith(_MARK):
         return False
     try:
-        hello = json.loads(plaintext[1:])
-    except (ValueError, RecursionError):
+        members = json.loads(
+            plaintext[1:].decode(),
+            object_pairs_hook=tuple,
+            parse_int=str,  # int() refuses very long ones, which JSON does not
+        )
+    except RecursionError:
+        return plaintext[1:].lstrip().startswith(b"{")
+    except ValueError:
         return False
-    return isinstance(hello, dict) and hello.get("op") == "hello"
+    return isinstance(members, tuple) and ("op", "hello") in members
 
 
 def refused(hello: bytes, code: str, reason: str, **fields: object) -> bytes:

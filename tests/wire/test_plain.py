@@ -47,11 +47,37 @@ class HelloTests(SynchronousTestCase):
         ]:
             self.assertTrue(is_hello(b"\x1e" + text.encode()), text)
 
+    def test_faulty_hello(self) -> None:
+        """A hello with faults, or one in doubt, is a hello: it is never echoed."""
+        deep = b'{"op":"hello","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+        for text in [
+            b'{"op":"hello","v":' + b"9" * 5000 + b"}",
+            b'{"op":"hello","v":NaN}',
+            b'{"op":"hello","op":"bye"}',
+            b'{"op":"bye","op":"hello"}',
+            b'{"op":"hello","x":{"op":"bye"}}',
+            b'{"op":"h\\u0065llo"}',
+            deep,
+        ]:
+            self.assertTrue(is_hello(b"\x1e" + text), text[:40])
+
     def test_text(self) -> None:
         """Anything else is text, even if it begins with 0x1E."""
-        for text in [b"", b"\x1e", b"\x1ehello", b'{"op":"hello"}', b'\x1e["hello"]',
-                     b'\x1e{"op":"bye"}', b'\x1e{"op":"hello"', b"\x1e\xff",
-                     b"\x1e" + b"[" * 5000]:  # fmt: skip
+        for text in [
+            b"",
+            b"\x1e",
+            b"\x1ehello",
+            b'{"op":"hello"}',
+            b'\x1e["op","hello"]',
+            b'\x1e[["op","hello"]]',
+            b'\x1e"hello"',
+            b'\x1e{"op":"bye"}',
+            b'\x1e{"x":{"op":"hello"}}',
+            b'\x1e{"op":"hello"',
+            b"\x1e\xff",
+            b"\x1e" + '{"op":"hello"}'.encode("utf-16"),
+            b"\x1e" + b"[" * 50_000,
+        ]:
             self.assertFalse(is_hello(text), text[:20])
 
     def test_refused(self) -> None:
