@@ -171,7 +171,7 @@ class TermTests(SynchronousTestCase):
         os.write(ours, b"hello\r")
         # The prompt that follows tells that keys are read again: while the reply is
         # printed, Ctrl-D would be the terminal's own.
-        seen += self.read_until(ours, rb"Server received: hello(?s:.*)> ")
+        seen += self.read_until(ours, rb"Server received: hello(?s:.*)>")
         os.write(ours, b"\x04")
         seen += self.read_until(ours, None)
         self.assertEqual(process.wait(SECONDS), 0)
