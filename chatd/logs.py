@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -125,9 +126,9 @@ class LogFile:
         self._file.flush()
 
     def reopen(self) -> None:
-        fresh = self._open()
-        self._file.close()
-        self._file = fresh
+        stale, self._file = self._file, self._open()
+        with suppress(OSError):  # what a full disk kept from it is lost
+            stale.close()
 
     def _open(self) -> TextIO:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND

@@ -145,6 +145,15 @@ class ObserverTests(SynchronousTestCase):
         self.say("chatd", "info")
         self.assertIn("chatd: cannot log", complaints.getvalue())
 
+    def test_disk_full_and_moved(self) -> None:
+        """A log that could not be closed when it was moved goes on in the new file."""
+        log = logs.LogFile(Path("/dev/full"))
+        with self.assertRaises(OSError):
+            log.write("lost\n")
+        log._path = self.path  # as after a move
+        log.write("kept\n")
+        self.assertEqual(self.path.read_text(), "kept\n")
+
     def test_cannot_open(self) -> None:
         """A log that cannot be opened is an error at once."""
         with self.assertRaises(OSError):

@@ -113,7 +113,10 @@ class ChatProtocol(Protocol):
 
         This saves a pass through the reactor for nearly every answer.
         """
-        if self._socket is not None and not self._waiting:
+        if self._socket is None:
+            self.transport.write(data)  # TLS pauses us by its own buffer's measure
+            return
+        if not self._waiting:
             try:
                 sent = self._socket.send(data)
             except OSError:
@@ -200,6 +203,18 @@ class ChatProtocol(Protocol):
         """The transport is going; connectionLost follows."""
 
 
+class TurnedAway(Protocol):
+    """A connection over the limits: ended at once.
+
+    A protocol of its own, because TLS wraps a factory's None and keeps the connection.
+    """
+
+    transport: IStreamTransport
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
+
+
 class ChatFactory(Factory):
     """Counts connections, answers them in batches, sweeps out the silent ones."""
 
@@ -223,14 +238,16 @@ class ChatFactory(Factory):
     def start(self) -> None:
         self._sweep.start(self.SWEEP, now=False)
 
-    def buildProtocol(self, address: IAddress | None) -> ChatProtocol | None:
+    def buildProtocol(
+        self, address: IAddress | None
+    ) -> ChatProtocol | TurnedAway | None:
         if address is None:
             return None
         fault = self._admission.fault(address)
         if fault is None:
             return ChatProtocol(self, address)
         self._warn(group(address), peer_name(address), "full", fault)
-        return None
+        return TurnedAway()
 
     def connected(self, connection: ChatProtocol) -> None:
         self.connections.add(connection)

@@ -159,11 +159,11 @@ def sd_notify(address: str | None) -> Callable[[str], None]:
     where = "\0" + address[1:] if address.startswith("@") else address
 
     def send(state: str) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
                 channel.sendto(state.encode(), where)
-            except OSError as error:
-                _log.warn("notify-failed", reason=error.strerror)
+        except OSError as error:
+            _log.warn("notify-failed", reason=error.strerror)
 
     return send
 

@@ -355,6 +355,9 @@ class EndpointTests(SynchronousTestCase):
             for _ in range(3):
                 reply = daemon.fernet.decrypt(read_frame(connection))
                 self.assertEqual(reply, b"Server received: hi")
+            for _ in range(1000):  # more than the transport's buffer, one by one
+                connection.sendall(frame)
+                read_frame(connection)
             connection.sendall(b"junk")
             self.assertEqual(connection.recv(1), b"")
         self.assertIn("bad-frame", daemon.log())

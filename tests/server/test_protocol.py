@@ -26,7 +26,7 @@ from zope.interface.verify import verifyObject
 from chatd import keyfile
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
-from chatd.server.protocol import ChatFactory, ChatProtocol
+from chatd.server.protocol import ChatFactory, ChatProtocol, TurnedAway
 from chatd.wire.framing import FrameDecoder
 from chatd.wire.tokens import Key
 from tests.helpers import netstring
@@ -96,8 +96,7 @@ class ProtocolTests(TestCase):
     ) -> tuple[ChatProtocol, TCPTransport]:
         address = IPv4Address("TCP", host, port)
         protocol = self.factory.buildProtocol(address)
-        self.assertIsNotNone(protocol)
-        assert protocol is not None  # for the type checker
+        assert isinstance(protocol, ChatProtocol)
         transport = TCPTransport(peerAddress=address)
         protocol.makeConnection(transport)
         return protocol, transport
@@ -308,9 +307,7 @@ class ProtocolTests(TestCase):
         first, _ = self.connect(1)
         self.connect(2, "192.0.2.2")
         self.connect(3, "192.0.2.3")
-        self.assertIsNone(
-            self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.4", 4))
-        )
+        self.turned_away(IPv4Address("TCP", "192.0.2.4", 4))
         self.assertEqual(len(self.logged("full")), 1)
         self.lose(first)
         self.connect(5)
@@ -320,12 +317,20 @@ class ProtocolTests(TestCase):
         self.factory = self.make_factory(Limits(per_address=2))
         first, _ = self.connect(1)
         self.connect(2)
-        self.assertIsNone(
-            self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 3))
-        )
+        self.turned_away(IPv4Address("TCP", "192.0.2.1", 3))
         self.connect(4, "192.0.2.2")
         self.lose(first)
         self.connect(5)
+
+    def turned_away(self, address: IPv4Address) -> None:
+        """A connection from `address` is ended at once, and counts for nothing."""
+        before = set(self.factory.connections)
+        protocol = self.factory.buildProtocol(address)
+        assert isinstance(protocol, TurnedAway)
+        transport = TCPTransport(peerAddress=address)
+        protocol.makeConnection(transport)
+        self.assertTrue(transport.disconnected)
+        self.assertEqual(self.factory.connections, before)
 
     def test_no_address(self) -> None:
         """A connection with no address is not served."""
@@ -395,7 +400,7 @@ class ProtocolTests(TestCase):
         """Under TLS all goes by the transport, which cannot be half closed."""
         address = IPv4Address("TCP", "192.0.2.1", 1)
         protocol = self.factory.buildProtocol(address)
-        assert protocol is not None  # for the type checker
+        assert isinstance(protocol, ChatProtocol)
         transport = TLSTransport(peerAddress=address)
         protocol.makeConnection(transport)
         protocol.dataReceived(self.say(b"a") + b"x")
