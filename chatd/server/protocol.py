@@ -230,7 +230,7 @@ class ChatFactory(Factory):
         self.connections: set[ChatProtocol] = set()
         self._admission = Admission(limits)
         self._throttle = Throttle(reactor.seconds)
-        self._queued: list[ChatProtocol] = []
+        self._queued: dict[ChatProtocol, None] = {}  # once each, in order
         self._sweep = LoopingCall(self._check_all)
         self._sweep.clock = reactor
         self._drained: list[Deferred[None]] = []
@@ -278,11 +278,11 @@ class ChatFactory(Factory):
         """Answer `connection` in this turn's batch."""
         if not self._queued:
             self.reactor.callLater(0, self.flush)
-        self._queued.append(connection)
+        self._queued[connection] = None  # TLS: several deliveries a turn
 
     def flush(self) -> None:
         """Open, answer, seal and write what has gathered, as one batch."""
-        queued, self._queued = self._queued, []
+        queued, self._queued = self._queued, {}
         if not queued:
             return
         tokens: list[bytes] = []

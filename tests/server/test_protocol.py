@@ -151,6 +151,20 @@ class ProtocolTests(TestCase):
             expected = [b"Server received: %d" % n] * (n % 3 + 1)
             self.assertEqual(self.replies(transport), expected)
 
+    def test_several_deliveries_in_one_turn(self) -> None:
+        """Each gets its own answers, however often a turn delivers (as TLS does)."""
+        first, first_transport = self.connect(40_001)
+        second, second_transport = self.connect(40_002)
+        first.dataReceived(self.say(b"a1"))
+        first.dataReceived(self.say(b"a2"))
+        second.dataReceived(self.say(b"b1"))
+        self.clock.advance(0)
+        self.assertEqual(
+            self.replies(first_transport),
+            [b"Server received: a1", b"Server received: a2"],
+        )
+        self.assertEqual(self.replies(second_transport), [b"Server received: b1"])
+
     def test_wrong_key(self) -> None:
         """What came before a token that does not open is answered, nothing behind."""
         protocol, transport = self.connect()
