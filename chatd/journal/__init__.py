@@ -1,0 +1,1 @@
+"""What stays: interfaces and stores, the daemon's and the client's."""
