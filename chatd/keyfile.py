@@ -22,13 +22,22 @@ class KeyFileError(Exception):
 
 def read(path: Path) -> Key:
     """The key in `path`. Refuses a file that anyone but its owner can read."""
+    text = read_text(path, _LARGEST)
+    try:
+        return Key.parse(text)
+    except BadKey as error:
+        raise KeyFileError(f"{path}: {error}") from None
+
+
+def read_text(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a secret file, refused where others can read it."""
     try:
         # Without blocking: a pipe in a key file's place must not stop the daemon.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise KeyFileError(f"cannot read {path}: not a regular file")
-            text = file.read(_LARGEST)
+            text = file.read(most)
     except FileNotFoundError:
         raise KeyFileError(
             f"no key file {path}: make one with: chatctl keygen {_quoted(path)}"
@@ -40,10 +49,7 @@ def read(path: Path) -> Key:
             f"others can read {path} (mode {stat.S_IMODE(mode):04o}):"
             f" run: chmod 600 {_quoted(path)}"
         )
-    try:
-        return Key.parse(text)
-    except BadKey as error:
-        raise KeyFileError(f"{path}: {error}") from None
+    return text
 
 
 def create(path: Path, key: Key) -> None:

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 KEY_NAME = "secret.key"
+"""The shared key, in the state folder."""
+KEYS_NAME = "keys"
+"""The folder of the users' keys, there too."""
+JOURNAL_NAME = "journal.db"
 
 
 def default_state(environ: Mapping[str, str]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -11,21 +12,26 @@ from typing import ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from chatd import __version__, keyfile, logs
-from chatd.paths import KEY_NAME, default_state
+from chatd.journal.journal import SQLiteJournal
+from chatd.paths import JOURNAL_NAME, KEY_NAME, KEYS_NAME, default_state
+from chatd.server.factory import ChatFactory
+from chatd.server.greeting import Greeter, server_name
+from chatd.server.hub import Hub
 from chatd.server.keyring import Keyring
 from chatd.server.limits import LARGEST_FRAME, SMALLEST_FRAME, Limits
-from chatd.server.protocol import ChatFactory
+from chatd.server.requests import Requests
 from chatd.server.service import (
     ChatService,
     StartError,
     say_start_errors_plainly,
     sd_notify,
 )
+from chatd.server.users import Users
 from chatd.wire.tokens import Key
 
 DEFAULT_LISTEN = "tcp:5555"
@@ -111,6 +117,27 @@ class Options(usage.Options):
             _number("max-per-address", 1, 1_000_000),
         ],
         [
+            "message-rate",
+            None,
+            int(_DEFAULTS.messages),
+            "Messages a second of one user in the long run, ten times as many at once"
+            " and of one address; 0: any",
+            _number("message-rate", 1, 1_000_000, zero=True),
+        ],
+        [
+            "keep-days",
+            None,
+            None,
+            "Days after which the text of messages is removed; default: never",
+            _number("keep-days", 1, 36_500),
+        ],
+        [
+            "name",
+            None,
+            None,
+            "What the daemon calls itself to clients; default: the host's name",
+        ],
+        [
             "log-format",
             None,
             "text",
@@ -128,6 +155,8 @@ class Options(usage.Options):
 
     optFlags: ClassVar[list[list[object]]] = [
         ["no-plain", None, "Do not speak the plain dialect."],
+        ["no-guests", None, "The shared key opens no sessions."],
+        ["no-new-rooms", None, "A user's join makes no public room."],
     ]
 
     compData = usage.Completions(
@@ -175,6 +204,11 @@ class Options(usage.Options):
             connections=self["max-connections"],
             per_address=self["max-per-address"],
             plain=not self["no-plain"],
+            guests=not self["no-guests"],
+            create=not self["no-new-rooms"],
+            messages=float(self["message-rate"]),
+            message_burst=10.0 * self["message-rate"],
+            keep=self["keep-days"],
         )
 
 
@@ -183,12 +217,15 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     say_start_errors_plainly()
+    limits = options.limits()
     try:
-        keyring = Keyring(_key_files(options), time.time, os.urandom)
+        state = _state(options)
+        users = Users(state / KEYS_NAME, time.time)
+        keys = _key_files(options, state)
+        keyring = Keyring(keys, users, time.time, os.urandom)
         observer = _log_observer(options)
     except (keyfile.KeyFileError, OSError) as error:
         raise StartError(str(error)) from None
-    limits = options.limits()
     try:
         endpoints = [
             (description, serverFromString(reactor, _with_backlog(description)))
@@ -197,20 +234,31 @@ def makeService(options: Options) -> IService:
     except ValueError as error:
         raise StartError(f"--listen: {error}") from None
     _allow_files(limits.connections)
-    factory = ChatFactory(reactor, keyring, limits)
+    clock = IReactorTime(reactor)
+    journal = SQLiteJournal(IReactorFromThreads(reactor), state / JOURNAL_NAME)
+    hub = Hub(clock, journal, users, limits, time.time)
+    name = options["name"] or server_name(socket.gethostname())
+    greeter = Greeter(keyring, hub, limits, name, time.time, os.urandom)
+    requests = Requests(clock, hub, journal, users, limits, time.time)
+    factory = ChatFactory(clock, keyring, greeter, hub, requests, limits)
     notify = sd_notify(os.environ.get("NOTIFY_SOCKET"))
     return ChatService(
-        IReactorFromThreads(reactor), endpoints, factory, keyring, observer, notify
+        IReactorFromThreads(reactor), endpoints, factory, keyring, hub, observer, notify
     )
 
 
-def _key_files(options: Options) -> list[Path]:
-    """The key files to read; the default one is made where it is missing."""
-    if options.key_files:
-        return options.key_files
+def _state(options: Options) -> Path:
+    """The state folder, made where it is missing."""
     given = options["state"]
     state = Path(given).absolute() if given else default_state(os.environ)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state
+
+
+def _key_files(options: Options, state: Path) -> list[Path]:
+    """The key files to read; the default one is made where it is missing."""
+    if options.key_files:
+        return options.key_files
     path = state / KEY_NAME
     if not path.exists():
         keyfile.create(path, Key.generate(os.urandom))

@@ -1,4 +1,4 @@
-"""The keys that the daemon accepts, reloaded without a disconnect."""
+"""The keys that the daemon holds, reloaded without a disconnect."""
 
 from __future__ import annotations
 
@@ -6,56 +6,115 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from chatd import keyfile
+from chatd.server.users import Credential, Users
+from chatd.wire.handshake import LARGEST_HELLO, is_hello
 from chatd.wire.tokens import Key, Refusal, Sealer
 
 Opened: TypeAlias = tuple[bytes, Sealer]
 """A text, and the sealer whose key opened it: its answer is sealed with it."""
 
 
+class Greeting(NamedTuple):
+    """The first text of a connection, and by whose key it was said."""
+
+    text: bytes
+    sealer: Sealer
+    credential: Credential | None
+    """None: the shared key."""
+
+
 class Keyring:
-    """The shared keys: all of them open, each answer goes out under its request's."""
+    """The shared keys, and the users' own.
+
+    All shared keys open; each answer goes out under its request's. A user's key opens
+    nothing but a hello.
+    """
 
     def __init__(
         self,
         paths: Sequence[Path],
+        users: Users,
         now: Callable[[], float],
         urandom: Callable[[int], bytes],
     ) -> None:
-        """`paths`: key files; older keys beside each are accepted too.
+        """`paths`: shared key files; older keys beside each are accepted too.
 
         Raises KeyFileError.
         """
+        self.users = users
         self._paths = paths
         self._now = now
         self._urandom = urandom
         self._sealers: list[Sealer] = []
-        self.reload()
+        self._of_users: dict[Key, Sealer] = {}
+        self._read_shared()
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the accepted keys, the first file's current one first."""
+        """The ids of the shared keys, the first file's current one first."""
         return [sealer.key.id for sealer in self._sealers]
 
     def reload(self) -> None:
-        """Read the key files again.
+        """Read all key files again.
 
-        Raises KeyFileError, and then all stays as it was.
+        Raises KeyFileError, and then what could not be read stays as it was.
         """
+        self.users.reload()
+        self._read_shared()
+        held = self.users.credentials
+        self._of_users = {k: s for k, s in self._of_users.items() if k in held}
+
+    def _read_shared(self) -> None:
         known = {sealer.key: sealer for sealer in self._sealers}
         found: dict[Key, Sealer] = {}
         for path in self._paths:
             for key in keyfile.accepted(path):
+                if key in self.users.credentials:
+                    raise keyfile.KeyFileError(
+                        f"{path} holds a user's key: make another"
+                    )
                 if key not in found:
                     found[key] = known.get(key) or Sealer(key, self._now, self._urandom)
         self._sealers = list(found.values())
 
+    def greet(self, token: bytes, ttl: int | None = None) -> Greeting | Refusal:
+        """Open the first frame of a connection.
+
+        `ttl`: seconds that it may be old, if it is no hello.
+        """
+        (opened,) = self.open([token])
+        if not isinstance(opened, Refusal):
+            text, sealer = opened
+            if ttl is not None and not is_hello(text):
+                (fresh,) = sealer.open([token], ttl)
+                if isinstance(fresh, Refusal):
+                    return fresh
+            return Greeting(text, sealer, None)
+        if opened is Refusal.WRONG_KEY and len(token) <= LARGEST_HELLO:
+            for key, credential in self.users.credentials.items():
+                sealer = self._sealer(key)
+                (said,) = sealer.open([token])
+                if isinstance(said, Refusal):
+                    continue
+                if is_hello(said):
+                    return Greeting(said, sealer, credential)
+                break
+        return opened
+
+    def _sealer(self, key: Key) -> Sealer:
+        sealer = self._of_users.get(key)
+        if sealer is None:
+            sealer = Sealer(key, self._now, self._urandom)
+            self._of_users[key] = sealer
+        return sealer
+
     def open(
         self, tokens: Sequence[bytes], ttl: int | None = None
     ) -> list[Opened | Refusal]:
-        """Open tokens, of whatever connections, in one batch; in order."""
+        """Open tokens of the plain dialect, of whatever connections, in one batch."""
         results: list[Opened | Refusal] = [Refusal.WRONG_KEY] * len(tokens)
         closed: Sequence[int] = range(len(tokens))
         for sealer in self._sealers:

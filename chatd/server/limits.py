@@ -33,6 +33,30 @@ class Limits:
     per_address: int = 2_000
     plain: bool = True
     """Whether the plain dialect is spoken."""
+    guests: bool = True
+    """Whether the shared key opens sessions."""
+    create: bool = True
+    """Whether a user's join makes a public room."""
+    body: int = LARGEST_BODY
+    """The longest message body."""
+    keep: int | None = None
+    """Days that the text of messages is kept; None: for ever."""
+    rooms: int = 10_000
+    sessions: int = 16
+    """Sessions of one user."""
+    handshake: float = 10.0
+    """From a welcome to the session's first frame."""
+    silence: float = 30.0
+    """A live session silent for so long is closed."""
+    messages: float = 50.0
+    """Messages a second of one user, in the long run; 0: any."""
+    message_burst: float = 500.0
+    requests: float = 100.0
+    """Other requests a second of one user, in the long run."""
+    request_burst: float = 1_000.0
+    guesses: float = 0.5
+    """Failed handshakes a second of one address, in the long run."""
+    guess_burst: float = 30.0
 
     @property
     def longest_token(self) -> int:

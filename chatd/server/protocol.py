@@ -1,16 +1,12 @@
-"""Bytes, timers and backpressure of the connections; what they say is elsewhere.
-
-Frames that arrive in one turn of the reactor, on whatever connections, are opened in
-one batch, and their answers sealed in one batch and written once a connection.
-"""
+"""Bytes, timers and backpressure of one connection; what it says is elsewhere."""
 
 from __future__ import annotations
 
 import socket
+import typing
 from typing import cast
 
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -22,21 +18,15 @@ from twisted.internet.interfaces import (
     ISystemHandle,
     ITCPTransport,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.server.addresses import group, peer_name
-from chatd.server.admission import Admission
-from chatd.server.keyring import Keyring, Opened, seal
-from chatd.server.limits import Limits, Throttle
-from chatd.server.session import Session
+from chatd.server.addresses import peer_name
+from chatd.server.limits import Limits
+from chatd.server.live import IN_FLIGHT, LiveSession
+from chatd.server.session import PlainSession
 from chatd.wire.framing import FrameDecoder, encode
-
-_log = Logger()
-
 
 HIGH_WATER = 65_536  # bytes that may wait for a peer before it is not read from
 
@@ -45,21 +35,50 @@ class IStreamTransport(ITCPTransport, IConsumer, IPushProducer, ISystemHandle):
     """What Twisted's transports over TCP, TLS and UNIX sockets provide in common."""
 
 
+class Owner(typing.Protocol):
+    """Who answers what a connection brings: the factory."""
+
+    reactor: IReactorTime
+    limits: Limits
+    sizes: dict[bytes, int]
+
+    def seconds(self) -> float: ...
+
+    def connected(self, connection: ChatProtocol) -> None: ...
+
+    def disconnected(self, connection: ChatProtocol) -> None: ...
+
+    def queue(self, connection: ChatProtocol) -> None:
+        """There is something to answer, or to write."""
+
+    def flush(self) -> None:
+        """Answer all that has come so far."""
+
+    def misbehaved(self, connection: ChatProtocol, event: str, reason: str) -> None:
+        """Log why a peer is being closed."""
+
+    def overdue(self, connection: ChatProtocol) -> None:
+        """A session was welcomed and never came to life."""
+
+
 @implementer(IPushProducer, IHalfCloseableProtocol)
 class ChatProtocol(Protocol):
     """One connection: moves its bytes and applies what its session decides."""
 
     transport: IStreamTransport
 
-    def __init__(self, factory: ChatFactory, address: IAddress) -> None:
+    def __init__(self, factory: Owner, address: IAddress) -> None:
         self._factory = factory
         self.address = address
         self.decoder = FrameDecoder(factory.limits.longest_token, factory.sizes)
-        self.session = Session(factory.limits)
+        self.plain: PlainSession | None = None  # once the first frame has decided
+        self.live: LiveSession | None = None  # the same
         self.frames: list[bytes] = []  # received, not yet answered
         self.closing = False
         self.heard = factory.seconds()  # when bytes last came
         self._socket: socket.socket | None = None  # to write to past the transport
+        self._ending = False  # whether the peer has closed its half
+        self._held = False  # whether it is not read from, for what it asked waits
         self._waiting = 0  # bytes given to the transport since it was last empty
         self._unfinished: float | None = None  # since when a frame is incomplete
         self._unread: float | None = None  # since when the peer does not read
@@ -95,18 +114,41 @@ class ChatProtocol(Protocol):
             self.frames += frames
             self._factory.queue(self)
 
+    def take(self, most: int) -> list[bytes]:
+        """The next frames to answer, up to `most`; where some stay, reading waits."""
+        live = self.live
+        if live is not None:
+            most = min(most, IN_FLIGHT - live.in_flight)
+        elif self.plain is None:
+            most = 1  # it decides how the others are opened
+        most = max(0, most)
+        frames, self.frames = self.frames[:most], self.frames[most:]
+        if frames:
+            self.heard = self._factory.seconds()
+        return frames
+
+    def hold(self) -> None:
+        """Do not read on while frames wait for their answers."""
+        held = bool(self.frames)
+        if held == self._held or self.closing or self._ending:
+            return
+        self._held = held
+        if self._unread is None:
+            if held:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
+
     def answer(self, tokens: list[bytes]) -> None:
-        """Write the sealed answers, and close if the session or the framing ended."""
+        """Write the sealed answers, and close if the framing ended behind them."""
         if self.closing:
             return
         if tokens:
             self._write(b"".join([encode(token) for token in tokens]))
-        if self.session.ended is not None:
-            self._factory.misbehaved(self, "refused", self.session.ended)
-            self.close()
-        elif self.decoder.fault is not None:
+        if self.decoder.fault is not None and not self.frames:
             self._factory.misbehaved(self, "bad-frame", self.decoder.fault)
             self.close()
+        self._end_if_answered()
 
     def _write(self, data: bytes) -> None:
         """Send at once what the socket takes; the transport has the rest.
@@ -143,8 +185,14 @@ class ChatProtocol(Protocol):
         ):
             self._factory.misbehaved(self, "slow", "a frame was never finished")
             self.close()
+        elif self.live is not None:
+            if not self.live.proven:
+                if now - self.heard >= limits.handshake:
+                    self._factory.overdue(self)
+            elif now - self.heard >= limits.silence:
+                self.live.goodbye("idle", 0)
         elif limits.idle and now - self.heard >= limits.idle:
-            _log.info("idle", peer=self.peer)
+            self._factory.misbehaved(self, "idle", "nothing was said")
             self.close()
 
     def close(self) -> None:
@@ -162,7 +210,7 @@ class ChatProtocol(Protocol):
             self._factory.limits.grace, transport.abortConnection
         )
         transport.unregisterProducer()
-        if self._unread is not None:
+        if self._unread is not None or self._held:
             transport.resumeProducing()
         if self._socket is not None:
             transport.loseWriteConnection()
@@ -171,9 +219,15 @@ class ChatProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """The peer sends no more: answer what it sent, then close."""
+        self._ending = True
         self._factory.flush()
-        self.close()
-        self.transport.loseConnection()  # nothing is left to read and drop
+        self._end_if_answered()
+
+    def _end_if_answered(self) -> None:
+        waits = self.frames or (self.live is not None and self.live.in_flight)
+        if self._ending and not waits and not self.closing:
+            self.close()
+            self.transport.loseConnection()  # nothing is left to read and drop
 
     def writeConnectionLost(self) -> None:
         """Our half is closed; the peer's is still read."""
@@ -190,6 +244,8 @@ class ChatProtocol(Protocol):
     def pauseProducing(self) -> None:
         if self._unread is None and not self.closing:
             self._unread = self._factory.seconds()
+            if self.live is not None:
+                self.live.writable = False
             self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -197,7 +253,11 @@ class ChatProtocol(Protocol):
         if self._unread is not None and not self.closing:
             self._unread = None
             self.heard = self._factory.seconds()
-            self.transport.resumeProducing()
+            if self.live is not None:
+                self.live.writable = True
+                self._factory.queue(self)
+            if not (self._held or self._ending):
+                self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
         """The transport is going; connectionLost follows."""
@@ -213,116 +273,3 @@ class TurnedAway(Protocol):
 
     def connectionMade(self) -> None:
         self.transport.abortConnection()
-
-
-class ChatFactory(Factory):
-    """Counts connections, answers them in batches, sweeps out the silent ones."""
-
-    noisy = False
-    SWEEP = 1.0  # seconds between looks for connections that keep us waiting
-
-    def __init__(self, reactor: IReactorTime, keyring: Keyring, limits: Limits) -> None:
-        self.reactor = reactor
-        self.seconds = reactor.seconds
-        self.keyring = keyring
-        self.limits = limits
-        self.sizes: dict[bytes, int] = {}
-        self.connections: set[ChatProtocol] = set()
-        self._admission = Admission(limits)
-        self._throttle = Throttle(reactor.seconds)
-        self._queued: dict[ChatProtocol, None] = {}  # once each, in order
-        self._sweep = LoopingCall(self._check_all)
-        self._sweep.clock = reactor
-        self._drained: list[Deferred[None]] = []
-
-    def start(self) -> None:
-        self._sweep.start(self.SWEEP, now=False)
-
-    def buildProtocol(
-        self, address: IAddress | None
-    ) -> ChatProtocol | TurnedAway | None:
-        if address is None:
-            return None
-        fault = self._admission.fault(address)
-        if fault is None:
-            return ChatProtocol(self, address)
-        self._warn(group(address), peer_name(address), "full", fault)
-        return TurnedAway()
-
-    def connected(self, connection: ChatProtocol) -> None:
-        self.connections.add(connection)
-        self._admission.enter(connection.address)
-        _log.info("connected", peer=connection.peer)
-
-    def disconnected(self, connection: ChatProtocol) -> None:
-        self.connections.discard(connection)
-        self._admission.leave(connection.address)
-        _log.info("disconnected", peer=connection.peer)
-        if not self.connections:
-            waiting, self._drained = self._drained, []
-            for deferred in waiting:
-                deferred.callback(None)
-
-    def misbehaved(self, connection: ChatProtocol, event: str, reason: str) -> None:
-        """Log, at a bounded rate an address, why a peer is being closed."""
-        self._warn(group(connection.address), connection.peer, event, reason)
-
-    def _warn(self, where: str, peer: str, event: str, reason: str) -> None:
-        held = self._throttle.passes((where, event, reason))
-        if held is None:
-            return
-        fields = {"held_back": held} if held else {}
-        _log.warn(event, peer=peer, reason=reason, **fields)
-
-    def queue(self, connection: ChatProtocol) -> None:
-        """Answer `connection` in this turn's batch."""
-        if not self._queued:
-            self.reactor.callLater(0, self.flush)
-        self._queued[connection] = None  # TLS: several deliveries a turn
-
-    def flush(self) -> None:
-        """Open, answer, seal and write what has gathered, as one batch."""
-        queued, self._queued = self._queued, {}
-        if not queued:
-            return
-        tokens: list[bytes] = []
-        for connection in queued:
-            tokens += connection.frames
-        opened = self.keyring.open(tokens, self.limits.ttl)
-        now = self.seconds()
-        position = 0
-        answers: list[Opened] = []
-        counts: list[int] = []
-        for connection in queued:
-            end = position + len(connection.frames)
-            connection.frames = []
-            connection.heard = now
-            given = connection.session.receive(opened[position:end])
-            counts.append(len(given))
-            answers += given
-            position = end
-        sealed = seal(answers)
-        position = 0
-        for connection, count in zip(queued, counts, strict=True):
-            connection.answer(sealed[position : position + count])
-            position += count
-
-    def _check_all(self) -> None:
-        now = self.seconds()
-        for connection in list(self.connections):
-            connection.check(now)
-
-    async def drain(self) -> None:
-        """Answer what has arrived, close all connections, return when they are gone.
-
-        Bounded: a connection that does not go is aborted after the grace.
-        """
-        if self._sweep.running:
-            self._sweep.stop()
-        self.flush()
-        for connection in list(self.connections):
-            connection.close()
-        if self.connections:
-            done: Deferred[None] = Deferred()
-            self._drained.append(done)
-            await done

@@ -17,19 +17,26 @@ from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
     IReactorFromThreads,
+    IReactorTime,
     IStreamServerEndpoint,
 )
+from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from chatd import __version__
+from chatd.journal.interface import JournalError
 from chatd.keyfile import KeyFileError
 from chatd.server.addresses import peer_name
+from chatd.server.factory import ChatFactory
+from chatd.server.hub import Hub
 from chatd.server.keyring import Keyring
-from chatd.server.protocol import ChatFactory
 
 _log = Logger()
+
+WATCH_SECONDS = 0.5
+"""How often the users' folder is looked at: who was removed is off in twice that."""
 
 
 class StartError(Exception):
@@ -47,6 +54,7 @@ class ChatService(Service):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         factory: ChatFactory,
         keyring: Keyring,
+        hub: Hub,
         observer: ILogObserver | None,
         notify: Callable[[str], None],
     ) -> None:
@@ -58,10 +66,14 @@ class ChatService(Service):
         self._endpoints = endpoints
         self._factory = factory
         self._keyring = keyring
+        self._hub = hub
+        self._watch = LoopingCall(self._look)
+        self._watch.clock = IReactorTime(reactor)
         self._observer = observer
         self._notify = notify
         self._ports: list[IListeningPort] = []
         self._listening = False
+        self._fault: str | None = None
 
     def setServiceParent(self, parent: object) -> None:
         if self._observer is not None and isinstance(parent, Componentized):
@@ -83,8 +95,13 @@ class ChatService(Service):
     def startService(self) -> None:
         if not self._listening:  # under twist nobody calls the privileged half
             self.privilegedStartService()
+        try:
+            self._hub.open()
+        except JournalError as error:
+            raise StartError(str(error)) from None
         super().startService()
         self._factory.start()
+        self._watch.start(WATCH_SECONDS, now=False)
         for number, act in (
             (signal.SIGHUP, self.reload),
             (signal.SIGUSR1, lambda: None),  # logrotate's habit: the log needs none
@@ -105,14 +122,36 @@ class ChatService(Service):
         """Read the key files again; with a fault in one, all stays as it was."""
         try:
             self._keyring.reload()
-        except KeyFileError as error:
+        except (KeyFileError, OSError) as error:
             _log.error("reload-failed", reason=str(error))
         else:
-            _log.info("reloaded", keys=" ".join(self._keyring.ids))
+            self._reloaded()
+
+    def _reloaded(self) -> None:
+        users = len(self._keyring.users.names)
+        _log.info("reloaded", keys=" ".join(self._keyring.ids), users=users)
+        self._hub.dismiss()
+
+    def _look(self) -> None:
+        """Take up what chatctl has changed; a fault is told once."""
+        users = self._keyring.users
+        try:
+            before = users.credentials, users.names
+            if users.changed():
+                users.reload()
+                if before != (users.credentials, users.names):
+                    self._reloaded()
+            self._fault = None
+        except (KeyFileError, OSError) as error:
+            if str(error) != self._fault:
+                self._fault = str(error)
+                _log.error("reload-failed", reason=self._fault)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, answer what has arrived, close; bounded in time."""
         super().stopService()
+        if self._watch.running:
+            self._watch.stop()
         self._notify("STOPPING=1")
         return Deferred.fromCoroutine(self._stop())
 

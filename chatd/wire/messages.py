@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from chatd.wire.json_text import LARGEST_INTEGER, BadJSON, Object, read_object, write
 from chatd.wire.names import is_guest, is_name, is_room
@@ -139,7 +139,7 @@ def parse_message(members: Object) -> Message:
     return Message(room, seq, id, sender, time, composed, body, str(said), str(hash))
 
 
-def is_integer(value: Any) -> bool:
+def is_integer(value: object) -> TypeGuard[int]:
     """Whether `value` is an integer as the protocol has them."""
     return type(value) is int and 0 <= value <= LARGEST_INTEGER
 

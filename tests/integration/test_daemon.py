@@ -143,7 +143,7 @@ class PlainTests(DaemonCase):
         """A hello is refused by its code and closed, never echoed."""
         connection = self.connect()
         reply = self.say(connection, b'\x1e{"op":"hello","v":1}')
-        self.assertIn(b'"code":"version"', reply)
+        self.assertIn(b'"code":"bad-hello"', reply)
         self.assert_closed(connection)
 
     def test_bad_input(self) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from cryptography.fernet import Fernet
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -12,84 +9,35 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IPushProducer,
-    ISSLTransport,
-    ITCPTransport,
 )
-from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver, StringTransport
+from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from chatd import keyfile
-from chatd.server.keyring import Keyring
+from chatd.server.factory import ChatFactory
 from chatd.server.limits import Limits
-from chatd.server.protocol import ChatFactory, ChatProtocol, TurnedAway
+from chatd.server.protocol import ChatProtocol, TurnedAway
 from chatd.wire.framing import FrameDecoder
-from chatd.wire.tokens import Key
 from tests.helpers import netstring
+from tests.server.house import House, TCPTransport, TLSTransport
 
 DEFAULTS = Limits()
-
-
-@implementer(ITCPTransport)
-class TCPTransport(StringTransport):  # type: ignore[misc]  # implements what is used
-    """A StringTransport that can be half closed, as TCP can."""
-
-    half_closed = False
-    takes = 10**9  # bytes that the socket takes before it is full
-
-    def getHandle(self) -> TCPTransport:
-        return self
-
-    def send(self, data: bytes) -> int:
-        """The socket's: what it takes is as good as written."""
-        taken = min(len(data), self.takes)
-        if not taken:
-            raise BlockingIOError
-        self.takes -= taken
-        self.io.write(data[:taken])
-        return taken
-
-    def loseWriteConnection(self) -> None:
-        self.half_closed = True
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        self.no_delay = enabled
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        self.keep_alive = enabled
-
-
-@implementer(ISSLTransport)
-class TLSTransport(TCPTransport):  # type: ignore[misc]  # implements what is used
-    """The same for TLS: its socket is not to be touched."""
-
-    takes = -1
-
-    def send(self, data: bytes) -> int:
-        raise AssertionError("written past the TLS transport")
 
 
 class ProtocolTests(TestCase):
     """What a peer sees, and what the operator is told."""
 
     def setUp(self) -> None:
-        path = Path(self.mktemp())
-        keyfile.create(path, Key.generate(os.urandom))
-        self.fernet = Fernet(keyfile.read(path).text)
-        self.path = path
-        self.clock = Clock()
         self.factory = self.make_factory()
         self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
     def make_factory(self, limits: Limits = DEFAULTS) -> ChatFactory:
-        keyring = Keyring([self.path], self.clock.seconds, os.urandom)
-        factory = ChatFactory(self.clock, keyring, limits)
-        factory.start()
-        return factory
+        house = House(self, limits)
+        self.fernet = Fernet(house.shared.text)
+        self.clock = house.clock
+        return house.factory
 
     def connect(
         self, port: int = 40_000, host: str = "192.0.2.1"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from pathlib import Path
 
 from cryptography.fernet import Fernet
 from twisted.application.service import IService
@@ -17,33 +15,29 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from chatd import keyfile
-from chatd.server.keyring import Keyring
-from chatd.server.limits import Limits
-from chatd.server.protocol import ChatFactory
 from chatd.server.service import ChatService, StartError
-from chatd.wire.tokens import Key
+from tests.server.house import House
 
 
 class ServiceTests(TestCase):
     """One service at a time."""
 
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
-        keyfile.create(self.path, Key.generate(os.urandom))
-        self.keyring = Keyring([self.path], lambda: 1.7e9, os.urandom)
+        self.house = House(self, begin=False)
+        self.path, self.keyring = self.house.shared_path, self.house.keyring
         self.told: list[str] = []
         self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         for number in (signal.SIGHUP, signal.SIGUSR1):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def make(self, *descriptions: str) -> ChatService:
-        factory = ChatFactory(reactor, self.keyring, Limits())
         endpoints = [(d, serverFromString(reactor, d)) for d in descriptions]
         return ChatService(
             IReactorFromThreads(reactor),
             endpoints,
-            factory,
+            self.house.factory,
             self.keyring,
+            self.house.hub,
             None,
             self.told.append,
         )
@@ -79,7 +73,7 @@ class ServiceTests(TestCase):
     async def test_port_in_use(self) -> None:
         """A port that is taken is a StartError, and the others are let go."""
         endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-        other = await endpoint.listen(ChatFactory(reactor, self.keyring, Limits()))
+        other = await endpoint.listen(self.house.factory)
         taken = f"tcp:{other.getHost().port}:interface=127.0.0.1"
         service = self.make("tcp:0:interface=127.0.0.1", taken)
         with self.assertRaises(StartError) as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd import keyfile
 from chatd.server.addresses import group, peer_name
 from chatd.server.keyring import Keyring, Opened, seal
-from chatd.server.limits import Limits, Throttle
-from chatd.server.session import Session
+from chatd.server.limits import Throttle
+from chatd.server.session import PlainSession
+from chatd.server.users import Users
 from chatd.wire.tokens import Key, Refusal, Sealer
 
 SEALER = Sealer(Key(bytes(32)), lambda: 0, os.urandom)
@@ -30,7 +30,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_one_answer_a_frame(self) -> None:
         """Each frame has its answer, in order, for the key that opened it."""
-        answers = Session(Limits()).receive(opened(b"a", b"\xff", b"b"))
+        answers = PlainSession(65_536).receive(opened(b"a", b"\xff", b"b"))
         self.assertEqual(
             [text for text, _ in answers],
             [
@@ -43,47 +43,23 @@ class SessionTests(SynchronousTestCase):
 
     def test_refused_token_ends(self) -> None:
         """Behind a token that does not open nothing is answered."""
-        session = Session(Limits())
+        session = PlainSession(65_536)
         answers = session.receive([*opened(b"a"), Refusal.WRONG_KEY, *opened(b"b")])
         self.assertEqual(len(answers), 1)
         self.assertEqual(session.ended, Refusal.WRONG_KEY.value)
-
-    def test_hello_first(self) -> None:
-        """A hello in the first frame is refused by its code, and never echoed."""
-        session = Session(Limits())
-        answers = session.receive(opened(b'\x1e{"op":"hello","v":1}', b"text"))
-        self.assertEqual(len(answers), 1)
-        refusal = json.loads(answers[0][0][1:])
-        self.assertEqual((refusal["op"], refusal["code"]), ("refused", "version"))
-        self.assertEqual(refusal["versions"], [])
-        self.assertIsNotNone(session.ended)
-
-    def test_the_first_frame_decides(self) -> None:
-        """In a plain connection a later hello is text like any other."""
-        hello = b'\x1e{"op":"hello"}'
-        session = Session(Limits())
-        answers = session.receive(opened(b"a", hello))
-        self.assertEqual(answers[1][0], b"Server received: " + hello)
-        self.assertIsNone(session.ended)
-
-    def test_no_plain(self) -> None:
-        """Where the plain dialect is off, a text has no answer, a hello has."""
-        session = Session(Limits(plain=False))
-        self.assertEqual(session.receive(opened(b"a")), [])
-        self.assertIn("switched off", session.ended or "")
-        refused = Session(Limits(plain=False)).receive(opened(b'\x1e{"op":"hello"}'))
-        self.assertEqual(len(refused), 1)
 
 
 class KeyringTests(SynchronousTestCase):
     """Several accepted keys."""
 
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
+        self.path = Path(self.mktemp()) / "secret.key"
+        self.path.parent.mkdir()
         keyfile.create(self.path, Key.generate(os.urandom))
 
     def keyring(self) -> Keyring:
-        return Keyring([self.path], lambda: 1.7e9, os.urandom)
+        users = Users(self.path.with_name("keys"), lambda: 1.7e9)
+        return Keyring([self.path], users, lambda: 1.7e9, os.urandom)
 
     def test_each_under_its_own(self) -> None:
         """Old and new keys open, mixed in one batch; answers go out under the same."""
@@ -124,7 +100,8 @@ class KeyringTests(SynchronousTestCase):
 
     def test_a_key_given_twice(self) -> None:
         """The same key from two files counts once."""
-        keyring = Keyring([self.path, self.path], lambda: 0, os.urandom)
+        users = Users(self.path.with_name("keys"), lambda: 1.7e9)
+        keyring = Keyring([self.path, self.path], users, lambda: 0, os.urandom)
         self.assertEqual(len(keyring.ids), 1)
 
     def test_empty(self) -> None:

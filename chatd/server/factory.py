@@ -1,0 +1,288 @@
+"""All connections together: counted, answered in batches, swept, drained.
+
+Frames that arrive in one turn of the reactor, on whatever connections, are opened in
+one batch, and their answers sealed in one batch and written once a connection.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger, LogLevel
+
+from chatd.server.addresses import group, peer_name
+from chatd.server.admission import Admission
+from chatd.server.flood import Flood
+from chatd.server.greeting import Greeter, PlainText, Refused, Welcomed
+from chatd.server.hub import Hub
+from chatd.server.keyring import Keyring, Opened, seal
+from chatd.server.limits import Limits, Throttle
+from chatd.server.live import LiveSession
+from chatd.server.protocol import ChatProtocol, TurnedAway
+from chatd.server.requests import Requests
+from chatd.server.session import PlainSession
+
+_log = Logger()
+
+FRAMES_A_TURN = 2_048
+"""Frames that are answered before the reactor looks at its sockets again."""
+
+RESTART = 1_000
+"""Milliseconds after which clients are asked to come back when the daemon stops."""
+
+
+class ChatFactory(Factory):
+    """Makes the connections and answers what they bring."""
+
+    noisy = False
+    SWEEP = 1.0  # seconds between looks for connections that keep us waiting
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        keyring: Keyring,
+        greeter: Greeter,
+        hub: Hub,
+        requests: Requests,
+        limits: Limits,
+    ) -> None:
+        self.reactor = reactor
+        self.seconds = reactor.seconds
+        self.limits = limits
+        self.sizes: dict[bytes, int] = {}
+        self.connections: set[ChatProtocol] = set()
+        self._keyring = keyring
+        self._greeter = greeter
+        self._hub = hub
+        self._answers = requests
+        self._admission = Admission(limits)
+        self._guesses = Flood(reactor.seconds, limits.guesses, limits.guess_burst)
+        self._throttle = Throttle(reactor.seconds)
+        self._comings = Throttle(reactor.seconds, burst=100)
+        self._queued: dict[ChatProtocol, None] = {}  # once each, in order
+        self._flushing = False
+        self._sweep = LoopingCall(self._check_all)
+        self._sweep.clock = reactor
+        self._drained: list[Deferred[None]] = []
+
+    def start(self) -> None:
+        self._sweep.start(self.SWEEP, now=False)
+
+    def buildProtocol(
+        self, address: IAddress | None
+    ) -> ChatProtocol | TurnedAway | None:
+        if address is None:
+            return None
+        fault = self._admission.fault(address)
+        if fault is None and self._guesses.spent(group(address)):
+            fault = "too many connections from this address failed"
+        if fault is None:
+            return ChatProtocol(self, address)
+        self._say("full", group(address), peer_name(address), fault)
+        return TurnedAway()
+
+    def connected(self, connection: ChatProtocol) -> None:
+        self.connections.add(connection)
+        self._admission.enter(connection.address)
+        self._came("connected", connection)
+
+    def disconnected(self, connection: ChatProtocol) -> None:
+        self.connections.discard(connection)
+        self._queued.pop(connection, None)
+        self._admission.leave(connection.address)
+        self._came("disconnected", connection)
+        live = connection.live
+        if live is not None:
+            live.gone = True
+            if live.proven:
+                self._hub.leave(live)
+                _log.info("session-ended", user=live.who.name, peer=connection.peer)
+        if not self.connections:
+            waiting, self._drained = self._drained, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    def misbehaved(self, connection: ChatProtocol, event: str, reason: str) -> None:
+        """Log, at a bounded rate an address, why a peer is being closed."""
+        self._say(event, group(connection.address), connection.peer, reason)
+
+    def overdue(self, connection: ChatProtocol) -> None:
+        """A session was welcomed and never came to life."""
+        self._guesses.take(group(connection.address))
+        self.misbehaved(connection, "refused", "the session never came to life")
+        connection.close()
+
+    def queue(self, connection: ChatProtocol) -> None:
+        """Answer `connection`, or write what it has to say, in this turn's batch."""
+        if not self._queued and not self._flushing:
+            self.reactor.callLater(0, self.flush)
+        self._queued[connection] = None
+
+    def flush(self) -> None:
+        """Open, answer, seal and write what has gathered, as one batch."""
+        if self._flushing:
+            return
+        self._flushing = True
+        queued, self._queued = self._queued, {}
+        budget = FRAMES_A_TURN
+        plain: list[tuple[ChatProtocol, list[bytes]]] = []
+        for connection in queued:
+            if connection.closing:
+                continue
+            if connection.plain is None and connection.live is None:
+                budget -= self._greet(connection)
+            if connection.closing:
+                continue
+            tokens = connection.take(budget)
+            budget -= len(tokens)
+            if connection.live is not None:
+                self._requests(connection, connection.live, tokens)
+            elif connection.plain is not None:
+                plain.append((connection, tokens))
+        self._answer_plain(plain)
+        for connection in queued | self._queued:
+            if connection.live is not None:
+                self._write(connection, connection.live)
+        self._flushing = False
+        left = {each: None for each in queued if self._waits(each)}
+        again = {each: None for each in self._queued if self._waits(each)}
+        self._queued = left | again
+        if self._queued:
+            self.reactor.callLater(0, self.flush)
+
+    def _waits(self, connection: ChatProtocol) -> bool:
+        """Whether there is more to do for `connection` as soon as may be."""
+        connection.hold()
+        live = connection.live
+        if connection.closing:
+            return False
+        if live is not None and live.stalled and live.has_room:
+            return True
+        return bool(connection.frames) and (live is None or not live.full)
+
+    def _greet(self, connection: ChatProtocol) -> int:
+        """Let the first frame decide; how many were opened."""
+        tokens = connection.take(1)
+        if not tokens:
+            connection.answer([])  # the framing may have ended
+            return 0
+        where = group(connection.address)
+        if self._guesses.spent(where):
+            self.misbehaved(connection, "full", "too many connections failed")
+            connection.close()
+            return 0
+        match self._greeter.greet(tokens[0], where, lambda: self.queue(connection)):
+            case Refused(why, answers, guess):
+                if guess:
+                    self._guesses.take(where)
+                connection.answer(answers)
+                self.misbehaved(connection, "refused", why)
+                connection.close()
+            case Welcomed(session, answers):
+                connection.live = session
+                connection.answer(answers)
+            case PlainText(text, sealer):
+                connection.plain = PlainSession(self.limits.frame)
+                connection.answer(seal(connection.plain.receive([(text, sealer)])))
+        return 1
+
+    def _requests(
+        self, connection: ChatProtocol, live: LiveSession, tokens: list[bytes]
+    ) -> None:
+        if not tokens:
+            return
+        requests = live.receive(tokens)
+        if not live.proven and requests:
+            live.proven = True
+            self._hub.arrive(live)
+            _log.info(
+                "session",
+                user=live.who.name,
+                peer=connection.peer,
+                key=live.who.key.id,
+            )
+        elif not live.proven:
+            self._guesses.take(group(connection.address))
+        for request in requests:
+            self._answers.answer(live, request)
+
+    def _write(self, connection: ChatProtocol, live: LiveSession) -> None:
+        if connection.closing:
+            return
+        if live.stalled and live.has_room:
+            self._hub.resume(live)
+        connection.answer(live.take())
+        if live.ended is not None and not connection.closing:
+            if live.faulty:
+                self.misbehaved(connection, "bad-frame", live.ended)
+            else:
+                _log.info("goodbye", user=live.who.name, reason=live.ended)
+            connection.close()
+
+    def _answer_plain(self, plain: list[tuple[ChatProtocol, list[bytes]]]) -> None:
+        tokens: list[bytes] = []
+        for _, given in plain:
+            tokens += given
+        opened = self._keyring.open(tokens, self.limits.ttl)
+        answers: list[Opened] = []
+        counts: list[int] = []
+        position = 0
+        for connection, given in plain:
+            end = position + len(given)
+            session = connection.plain
+            said = [] if session is None else session.receive(opened[position:end])
+            counts.append(len(said))
+            answers += said
+            position = end
+        sealed = seal(answers)
+        position = 0
+        for (connection, _), count in zip(plain, counts, strict=True):
+            connection.answer(sealed[position : position + count])
+            position += count
+            session = connection.plain
+            if session is not None and session.ended is not None:
+                self.misbehaved(connection, "refused", session.ended)
+                connection.close()
+
+    def _came(self, event: str, connection: ChatProtocol) -> None:
+        held = self._comings.passes((group(connection.address), event))
+        if held is not None:
+            fields = {"held_back": held} if held else {}
+            _log.info(event, peer=connection.peer, **fields)
+
+    def _say(self, event: str, where: str, peer: str, reason: str) -> None:
+        held = self._throttle.passes((where, event, reason))
+        if held is None:
+            return
+        level = LogLevel.info if event == "idle" else LogLevel.warn
+        fields = {"held_back": held} if held else {}
+        _log.emit(level, event, peer=peer, reason=reason, **fields)
+
+    def _check_all(self) -> None:
+        now = self.seconds()
+        for connection in list(self.connections):
+            connection.check(now)
+
+    async def drain(self) -> None:
+        """Answer what has arrived, close all connections, return when they are gone.
+
+        What was sent to the journal is stored and acknowledged before. Bounded: a
+        connection that does not go is aborted after the grace.
+        """
+        if self._sweep.running:
+            self._sweep.stop()
+        self.flush()
+        await self._hub.close()
+        self.flush()
+        for connection in list(self.connections):
+            if connection.live is not None:
+                connection.live.goodbye("restart", RESTART)
+        self.flush()
+        for connection in list(self.connections):
+            connection.close()
+        if self.connections:
+            done: Deferred[None] = Deferred()
+            self._drained.append(done)
+            await done

@@ -1,0 +1,199 @@
+"""The hub: rooms, who may see them, and what becomes of each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.journal.interface import (
+    Contents,
+    Head,
+    IJournal,
+)
+from chatd.keyfile import KeyFileError
+from chatd.server import guestbook
+from chatd.server.limits import Limits
+from chatd.server.live import LiveSession
+from chatd.server.merge import Merge
+from chatd.server.presence import Presence
+from chatd.server.rooms import Room
+from chatd.server.users import Credential, Standing, Users
+from chatd.wire.messages import Message, push
+from chatd.wire.names import LOBBY, SERVER, is_guest, pair
+
+_log = Logger()
+
+_PRUNE_SECONDS = 3_600.0
+
+_TOO_MANY = 5_000
+"""Milliseconds until a session that could not go live may try again."""
+
+
+class Hub:
+    """What the live sessions share."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        journal: IJournal,
+        users: Users,
+        limits: Limits,
+        now: Callable[[], float],
+    ) -> None:
+        """`now`: seconds since the epoch."""
+        self._journal = journal
+        self._users = users
+        self._limits = limits
+        self._now = now
+        self.merge = Merge(clock)
+        self.presence = Presence(self.merge)
+        self.rooms: dict[str, Room] = {}
+        self._pruning = LoopingCall(self._prune, limits.keep)
+        self._pruning.clock = clock
+        self.guests = guestbook.Guestbook(now)
+
+    def open(self) -> None:
+        """Open the journal. Raises JournalError."""
+        contents: Contents = self._journal.open()
+        for name in {LOBBY, *contents.heads}:
+            head = contents.heads.get(name, Head())
+            self.rooms[name] = Room(name, head, contents.marks.get(name, {}))
+        self._journal.committed = self._committed
+        if self._limits.keep is not None:
+            self._pruning.start(_PRUNE_SECONDS)
+
+    def close(self) -> Deferred[None]:
+        """Store what waits and close the journal; every send is answered by then."""
+        self.merge.stop()
+        if self._pruning.running:
+            self._pruning.stop()
+        return self._journal.close()
+
+    # Sessions come and go.
+
+    def arrive(self, session: LiveSession) -> None:
+        """A session is live: its key has proven itself.
+
+        A key announced by rekey replaces the older one now, on disk, before anything
+        is answered.
+        """
+        who = session.who
+        self.presence.arrive(session)
+        if who.guest:
+            if len(self.presence.of(who.name)) > 1:
+                session.goodbye("kicked", why="a guest of this name is here")
+            return
+        if len(self.presence.of(who.name)) > self._limits.sessions:
+            session.goodbye("kicked", _TOO_MANY, why="too many sessions of one user")
+            return
+        try:
+            retired = self._users.proven(who.key)
+        except (KeyFileError, OSError) as fault:
+            _log.error("rekey-failed", user=who.name, reason=str(fault))
+            session.goodbye("restart", _TOO_MANY, why="its key could not be kept")
+            return
+        if retired is not None:
+            _log.info("key-replaced", user=who.name, old=retired.id, new=who.key.id)
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Say goodbye to the sessions whose keys are accepted no more."""
+        for session in self.presence:
+            who = session.who
+            if who.guest:
+                continue
+            credential = self._users.credentials.get(who.key)
+            if credential is None or credential.standing is Standing.REMOVED:
+                session.goodbye("removed")
+            elif not credential.alive:
+                session.goodbye("rotated")
+
+    def invite_misused(self, credential: Credential, address: str) -> None:
+        """Somebody at `address` tried an invite that was used."""
+        if self._users.misused(credential.key, address):
+            _log.warn("invite-misused", user=credential.name, address=address)
+
+    def leave(self, session: LiveSession) -> None:
+        """A session has ended: it is told nothing more."""
+        session.gone = True
+        for subscription in list(session.subscriptions.values()):
+            subscription.room.readers.pop(session, None)
+        session.subscriptions.clear()
+        self.guests.leave(session)
+        self.presence.leave(session)
+
+    def resume(self, session: LiveSession) -> None:
+        """There is room for more pushes."""
+        session.stalled = False
+        for subscription in list(session.subscriptions.values()):
+            subscription.pump()
+
+    def tell_cursor(self, room: Room, name: str) -> None:
+        marks = room.marks[name]._asdict()
+        text = push("cursor", room=room.name, name=name, **marks)
+        for session in list(room.readers):
+            session.note(("cursor", room.name, name), text)
+
+    def _prune(self, days: int) -> None:
+        """Remove the text of messages that are older than so many days."""
+
+        def done(count: int) -> None:
+            if count:
+                _log.info("pruned", messages=count)
+
+        def failed(failure: Failure) -> None:
+            _log.error("prune-failed", error=type(failure.value).__name__)
+
+        before = self._time() - days * 86_400_000
+        self._journal.prune(before).addCallbacks(done, failed)
+
+    # Who may see what.
+
+    def may_see(self, session: LiveSession, name: str) -> bool:
+        who = session.who.name
+        if name.startswith("#"):
+            return name in self.rooms
+        two = pair(name)
+        if two is None or who not in two or is_guest(who):
+            return False
+        other = two[0] if two[1] == who else two[1]
+        return other == SERVER or self._users.known(other)
+
+    def left(self, name: str) -> bool:
+        """Whether one of the two who talk there was removed."""
+        return any(
+            each != SERVER and not self._users.exists(each) for each in pair(name) or ()
+        )
+
+    # The journal tells.
+
+    def _committed(self, fresh: Sequence[Message], heads: dict[str, Head]) -> None:
+        by_room: dict[str, list[Message]] = {name: [] for name in heads}
+        for message in fresh:
+            by_room[message.room].append(message)
+        for name, head in heads.items():
+            room = self.rooms.get(name)
+            if room is None:
+                room = self.rooms[name] = Room(name, Head(), {})
+            begun = room.head.last == 0 and head.last > 0
+            room.extend(by_room[name], head)
+            if begun and not room.public:
+                self._tell_begun(room)
+            for subscription in list(room.readers.values()):
+                subscription.pump()
+
+    def _tell_begun(self, room: Room) -> None:
+        """Both who talk learn of a new direct conversation."""
+        head = room.head
+        text = push("room", room=room.name, first=head.first, last=head.last)
+        for name in pair(room.name) or ():
+            for session in self.presence.of(name):
+                session.push(text)
+
+    def _time(self) -> int:
+        return int(self._now() * 1000)
