@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from chatd import __version__, keyfile
+from chatd import __version__, ctl_users, keyfile
 from chatd.client import settings
 from chatd.client.link import Reason
 from chatd.client.plain import PlainClient, SayError, SayFailed
@@ -30,6 +30,8 @@ _EXAMPLES = """examples:
   chatctl key rotate               a new key; the old one still opens
   chatctl key retire               from now on only the new key opens
   chatctl ping --count 3           does the server answer, and how fast?
+  chatctl invite alice             a line that lets a device in as alice, once
+  chatctl user list                who is there, with which keys?
 
 Without --key: secret.key here, else in the daemon's state folder.
 exit codes: 0 done, 1 failed (stderr tells why), 2 wrong options"""
@@ -245,6 +247,8 @@ def _parser() -> argparse.ArgumentParser:
         help="how long to wait for the connection, and for each reply (default 10)",
     )
     ping_parser.set_defaults(run=_ping)
+
+    ctl_users.add_commands(commands)
     return parser
 
 

@@ -1,84 +1,38 @@
-"""Users and their keys: a folder of small files, shared with chatctl.
+"""Users and their keys: who exists, which key opens as whom, how one replaces another.
 
-    NAME.key, NAME@DEVICE.key   a live key, one a device
-    NAME.pending, ...           the key that rekey announced for the .key beside it
-    ID.invite                   an invite by its key's id, the key it is bound to
-    ID.retired                  a key that is accepted no more, and why
-    NAME.user                   the user exists
-    NAME.removed                the name is reserved, and all keys under it are dead
-
-Each step is one rename; whatever a crash leaves between two, both keys of a rekey are
-kept until the new one has proven itself (protocol section 4.7).
+The folder is the truth (see user_files): chatctl and operators change it while the
+daemon runs. Each operation may be cut off at any step and done again; at no step does
+a user stand without a key that opens.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twisted.logger import Logger
 
-from chatd import keyfile
 from chatd.keyfile import KeyFileError
-from chatd.server.user_files import (
-    Object,
-    drop,
-    locked,
-    move,
-    put,
-    put_key,
-    put_object,
-    read_object,
-)
+from chatd.server import private_files, user_files
+from chatd.server.credentials import ALIVE, judged
+from chatd.server.credentials import Credential as Credential
+from chatd.server.credentials import Standing as Standing
+from chatd.server.retiring import retire, retire_invite, settle
+from chatd.server.user_files import Files, Place
+from chatd.server.user_records import MOST_MISUSES, Invite, Misuse, Retired, is_device
 from chatd.wire.names import is_name
 from chatd.wire.tokens import Key
 
 _log = Logger()
 
-KEPT = 90 * 86_400_000
-"""Milliseconds that a dead key is kept, to say why it is refused."""
-NOTED = 16
-"""Addresses noted that tried a used invite."""
-_DEVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_ID = re.compile(r"[0-9a-f]{8}")
+PATIENCE = 0.5
+"""Seconds that the daemon, which does nothing else meanwhile, waits for the lock."""
 
-
-class Standing(Enum):
-    """What a key is good for."""
-
-    LIVE = "live"
-    PENDING = "pending"  # announced by rekey, not used yet
-    INVITE = "invite"
-    BOUND = "bound"  # announced over an invite, not used yet
-    ROTATED = "rotated"
-    USED = "used"
-    EXPIRED = "expired"
-    REMOVED = "removed"
-
-
-ALIVE = frozenset({Standing.LIVE, Standing.PENDING, Standing.INVITE, Standing.BOUND})
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """One key of a user."""
-
-    key: Key
-    name: str
-    device: str | None
-    standing: Standing
-    expires: int | None = None
-    """Of an invite, in ms."""
-    misused: tuple[tuple[str, int], ...] = ()
-    """Where and when, in ms, a used invite was tried again."""
-
-    @property
-    def alive(self) -> bool:
-        return self.standing in ALIVE
+_YOUNG_NS = 10**9  # a change this close to a reading may have come after it
+_LONGEST_ADDRESS = 64
 
 
 class InviteUsed(Exception):
@@ -86,360 +40,328 @@ class InviteUsed(Exception):
 
 
 class KeyTaken(Exception):
-    """The key is held already."""
+    """The key is held already, alive or dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of the list of users. A user without keys has one with no `key_id`.
+
+    `expires`: of an invite that is not bound; ms since the epoch.
+    """
+
+    name: str
+    device: str | None = None
+    key_id: str | None = None
+    standing: Standing | None = None
+    expires: int | None = None
+    misused: tuple[Misuse, ...] = ()
 
 
 class Users:
-    """The folder as it was read last, and the steps that change it."""
+    """The users of a folder. Keys are distinct, and names given once."""
 
-    def __init__(self, folder: Path, now: Callable[[], float]) -> None:
-        """`now`: seconds since the epoch. Raises KeyFileError, OSError."""
+    def __init__(
+        self, folder: Path, now: Callable[[], float], patience: float = PATIENCE
+    ) -> None:
+        """Makes the folder where it is not there. Raises KeyFileError, OSError.
+
+        `now`: seconds since the epoch; `patience`: seconds to wait for the lock.
+        """
         self._folder = folder
         self._now = now
-        self._seen: tuple[int, bool] = (0, False)
-        self.credentials: dict[Key, Credential] = {}
-        """All keys held, dead ones too."""
-        self.names: frozenset[str] = frozenset()
-        """The users that exist."""
-        self._removed: frozenset[str] = frozenset()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._patience = patience
+        self.reserved: frozenset[Key] = frozenset()
+        """Keys that no user may announce: the shared ones."""
+        self._warned: set[str] = set()
+        self._seen: object = None
+        self._young = False
+        private_files.make(folder)
+        self._files = Files(folder)
+        self._take(self._files)
         self.reload()
 
+    # What there is.
+
+    @property
+    def credentials(self) -> dict[Key, Credential]:
+        """Every key that is held, dead ones too, ordered by name."""
+        if self._ms() >= self._next_expiry:
+            self._take(self._files)
+        return self._credentials
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The users that exist."""
+        return self._names
+
     def exists(self, name: str) -> bool:
-        return name in self.names
+        """Whether there is a user of this name."""
+        return name in self._names
 
     def known(self, name: str) -> bool:
-        """Whether the user exists, or did."""
-        return name in self.names or name in self._removed
+        """Whether there is one, or was."""
+        return name in self._names or name in self._files.gone
+
+    def listing(self) -> list[Listed]:
+        """All that there is to say, by name."""
+        files, lines = self._files, []
+        for key, c in self.credentials.items():
+            invite, record = files.invites.get(key), files.retired.get(key)
+            bound = invite is not None and invite.bound is not None
+            expires = invite.expires if invite is not None and not bound else None
+            noted = record or invite
+            misused = noted.misused if noted is not None else ()
+            lines.append(Listed(c.name, c.device, key.id, c.standing, expires, misused))
+        keyed = {line.name for line in lines if line.standing in ALIVE}
+        lines += [Listed(name) for name in self._names - keyed]
+        lines += [Listed(name, standing=Standing.REMOVED) for name in files.gone]
+        return sorted(lines, key=lambda line: (line.name, line.device or ""))
+
+    # The folder may have changed.
 
     def changed(self) -> bool:
-        """Whether the folder has changed since it was read."""
-        stamp, settled = self._seen
-        return not settled or self._folder.stat().st_mtime_ns != stamp
+        """Whether the folder has changed since it was read. Cheap.
+
+        A folder that was modified just before it was read counts as changed once more:
+        its time stamp is too coarse to tell.
+        """
+        if isinstance(self._seen, int):
+            return self._young or private_files.stamp(self._folder) != self._seen
+        return private_files.thorough_stamp(self._folder) != self._seen
 
     def reload(self) -> None:
-        """Read the folder. Raises KeyFileError, and then all stays as it was."""
-        stamp = self._folder.stat().st_mtime_ns
-        settled = self._now() - stamp / 1e9 > 1.0  # else a later change may look alike
-        found = _Folder(self._folder, self._ms())
-        self.credentials = found.credentials
-        self.names = frozenset(found.names)
-        self._removed = frozenset(found.removed)
-        self._seen = (stamp, settled)
+        """Read the folder again, and clean up. Raises KeyFileError, OSError.
 
-    # What a session changes (protocol section 4.7).
+        Where it raises, all stays as it was.
+        """
+        try:
+            with private_files.locked(self._folder, self._patience):
+                try:
+                    self._read()
+                except KeyFileError:
+                    # What mends it need not show in the folder's own time.
+                    self._seen = private_files.thorough_stamp(self._folder)
+                    raise
+                try:
+                    settle(self._files, self._ms())
+                except OSError as error:  # what was read is right without it
+                    reason = error.strerror or ""
+                    _log.warn("key-clean-up-failed", reason=reason)
+                self._take(self._files)
+                self._note_stamp()
+        except BlockingIOError:
+            self._seen = None  # who holds the lock may have written already
+            raise
+        except OSError:
+            self._seen = private_files.thorough_stamp(self._folder)
+            raise
+
+    def expire(self) -> None:
+        """Retire the invites that have expired. Raises KeyFileError, OSError."""
+        with self._writing():
+            pass  # it settles
+
+    # What the daemon does.
 
     def announce(self, opened: Key, new: Key) -> None:
-        """Keep `new` beside `opened`, the key of the session that announces it.
+        """Keep `new` beside `opened`, the session's key (protocol 4.7); on disk then.
 
-        On disk at return. Raises InviteUsed, KeyTaken, OSError.
+        The same key again changes nothing; another takes the place of a pending one.
+        Raises InviteUsed, KeyTaken, KeyFileError, OSError; PermissionError, an OSError,
+        where `opened` is accepted no more.
         """
-        with self._changing():
-            held = self.credentials.get(opened)
-            if held is None or not held.alive:
-                raise KeyFileError("the key of this session is dead")
-            other = self.credentials.get(new)
-            if held.standing is Standing.INVITE:
-                path = self._folder / f"{opened.id}.invite"
-                bound = _invite(path).bound
-                if bound is not None and bound != new:
+        with self._writing() as files:
+            match self.credentials.get(opened):
+                case Credential(standing=Standing.LIVE) as live:
+                    place = Place(live.name, live.device)
+                    if files.pending.get(place) != new:
+                        self._refuse_held(new)
+                        files.put_pending(place, new)
+                case Credential(standing=Standing.INVITE):
+                    invite = files.invites[opened]
+                    if invite.bound is None:
+                        self._refuse_held(new)
+                        now = self._ms()
+                        files.put_invite(replace(invite, bound=new, bound_at=now))
+                    elif invite.bound != new:
+                        raise InviteUsed
+                case Credential(standing=Standing.USED):
                     raise InviteUsed
-                if bound is None:
-                    if other is not None:
-                        raise KeyTaken
-                    put_object(path, _invite_members(held, bound=new))
-            elif other is None:
-                put_key(self._path(held, "pending"), new)
-            elif other.standing is not Standing.PENDING or (
-                (other.name, other.device) != (held.name, held.device)
-            ):
-                raise KeyTaken
+                case _:
+                    raise PermissionError("the session's key is accepted no more")
 
     def proven(self, key: Key) -> Key | None:
-        """A session under `key` is live: it replaces the key it was announced over.
+        """The first session under `key` is live: it takes its place, on disk then.
 
-        On disk at return; the key that is dead by it, or None. Raises OSError.
+        Returns the key that is retired for it; None where nothing was to be done.
+        Raises KeyFileError, OSError, and may be called again.
         """
-        held = self.credentials.get(key)
-        if held is None or held.standing not in (Standing.PENDING, Standing.BOUND):
+        credential = self.credentials.get(key)
+        if credential is None or credential.standing not in (
+            Standing.PENDING,
+            Standing.BOUND,
+        ):
             return None
-        with self._changing():
-            path = self._path(held, "key")
-            if held.standing is Standing.PENDING:
-                old = keyfile.read(path)
-                self._retire(old, held, "rotated")
-                move(self._path(held, "pending"), path)
-                return old
-            invite = self._bound_to(key)
-            put_key(path, key)
-            self._retire(invite, held, "used")
-            drop(self._folder / f"{invite.id}.invite")
-            return invite
+        with self._writing() as files:
+            for place, pending in files.pending.items():
+                if pending == key:
+                    old = files.keys[place]
+                    retire(files, old, place.name, Standing.ROTATED, self._ms())
+                    files.replace_key(place)
+                    return old
+            for invite in files.invites.values():
+                if invite.bound == key:
+                    files.put_key(_free_place(files, invite), key)
+                    retire_invite(files, invite, Standing.USED, self._ms())
+                    return invite.key
+        return None
 
     def misused(self, key: Key, address: str) -> bool:
-        """A used invite was tried at `address`: noted; True the first time there."""
-        with self._changing():
-            for suffix in ("retired", "invite"):
-                path = self._folder / f"{key.id}.{suffix}"
-                if path.exists():
-                    break
-            members: Object = read_object(path, dict)
-            noted = members.setdefault("misused", [])
-            if len(noted) >= NOTED or any(each[0] == address for each in noted):
-                return False
-            noted.append([address, self._ms()])
-            put_object(path, members)
-            return True
+        """Note that an invite which was used is tried again.
 
-    # What chatctl changes.
+        True the first time for this address; False where so many are noted already
+        that this one is not. A disk that fails makes it no less true.
+        """
+        address = address[:_LONGEST_ADDRESS]
+        record = self._files.retired.get(key) or self._files.invites.get(key)
+        if record is None or not _to_be_noted(record, address):
+            return False
+        try:
+            with self._writing() as files:
+                noted = files.retired.get(key) or files.invites.get(key)
+                if noted is None or not _to_be_noted(noted, address):
+                    return False
+                misuses = (*noted.misused, Misuse(address, self._ms()))
+                if isinstance(noted, Invite):
+                    files.put_invite(replace(noted, misused=misuses))
+                else:
+                    files.put_retired(replace(noted, misused=misuses))
+        except (KeyFileError, OSError) as error:
+            _log.error("misuse-not-noted", key=key.id, reason=str(error))
+        return True
+
+    # What the operator does.
 
     def add(self, name: str, device: str | None) -> Path:
-        """Make a user, or one more device of one; the path of the new key.
+        """A new key for the user, who is made, or brought back, if need be; its file.
 
-        Raises KeyFileError where the name, or the device, is no name or is there.
+        Raises KeyFileError, OSError; ValueError for what is no name.
         """
-        self._check(name, device)
-        with self._changing():
-            self._restore(name)
-            path = self._folder / f"{_stem(name, device)}.key"
-            keyfile.create(path, Key.generate(os.urandom))
-            return path
+        place = _checked(name, device)
+        with self._writing() as files:
+            if place in files.keys:
+                raise KeyFileError(
+                    f"{files.path(place)} is there already; it was left alone:"
+                    " give another --device, or make an invite"
+                )
+            self._make(files, name)
+            files.put_key(place, self._new_key())
+            return files.path(place)
 
     def invite(self, name: str, device: str | None, seconds: float) -> Key:
-        """An invite for a user, who is made where there is none; its key."""
-        self._check(name, device)
-        with self._changing():
-            self._restore(name)
-            key = Key.generate(os.urandom)
-            if device is None and (self._folder / f"{name}.key").exists():
-                device = key.id
+        """The key of a new invite for the user, who is made if need be.
+
+        Should the device be taken when it is used, another name is found. Raises
+        KeyFileError, OSError; ValueError for what is no name.
+        """
+        _checked(name, device)
+        with self._writing() as files:
+            self._make(files, name)
+            key = self._new_key()
+            file = files.free_name(key, ".invite")
             expires = self._ms() + int(seconds * 1000)
-            held = Credential(key, name, device, Standing.INVITE, expires)
-            put_object(self._folder / f"{key.id}.invite", _invite_members(held))
+            files.put_invite(Invite(file, key, name, device, expires))
             return key
 
     def remove(self, name: str) -> None:
-        """Let no key of the user open any more; the name stays reserved."""
-        self._check(name, None)
-        with self._changing():
-            if name not in self.names:
-                raise KeyFileError(f"there is no user {name}")
-            if not (self._folder / f"{name}.user").exists():
-                put(self._folder / f"{name}.user", "")
-            move(self._folder / f"{name}.user", self._folder / f"{name}.removed")
-            self._clear(name)
+        """All keys of the user are dead; the name stays reserved.
 
-    def _restore(self, name: str) -> None:
-        """Let the user exist."""
-        if (self._folder / f"{name}.removed").exists():
-            self._clear(name)
-            move(self._folder / f"{name}.removed", self._folder / f"{name}.user")
-        elif not (self._folder / f"{name}.user").exists():
-            put(self._folder / f"{name}.user", "")
+        Raises KeyFileError, OSError.
+        """
+        with self._writing() as files:
+            if name not in self._names:
+                gone = " any more" if name in files.gone else ""
+                raise KeyFileError(f"there is no user {name}{gone}")
+            files.remove_user(name)
+            settle(self._files, self._ms())
 
-    def _clear(self, name: str) -> None:
-        """Retire all keys of a removed user, whatever a crash has left."""
-        for held in list(self.credentials.values()):
-            if held.name != name or _is_retired(self._folder, held.key):
-                continue
-            self._retire(held.key, held, "removed")
-        for suffix in ("key", "pending"):
-            for path in self._folder.glob(f"*.{suffix}"):
-                if path.stem.partition("@")[0] == name:
-                    drop(path)
-        for path in self._folder.glob("*.invite"):
-            if _invite(path).credential.name == name:
-                drop(path)
-
-    def _retire(self, key: Key, held: Credential, why: str) -> None:
-        put_object(
-            self._folder / f"{key.id}.retired",
-            {
-                "key": key.text,
-                "name": held.name,
-                "device": held.device,
-                "why": why,
-                "at": self._ms(),
-                "misused": [list(each) for each in held.misused],
-            },
-        )
-
-    def _bound_to(self, key: Key) -> Key:
-        for path in self._folder.glob("*.invite"):
-            invite = _invite(path)
-            if invite.bound == key:
-                return invite.credential.key
-        raise KeyFileError("the invite of this key is gone")
-
-    def _path(self, held: Credential, suffix: str) -> Path:
-        return self._folder / f"{_stem(held.name, held.device)}.{suffix}"
-
-    def _check(self, name: str, device: str | None) -> None:
-        if not is_name(name):
-            raise KeyFileError(
-                f"{name[:40]!r} cannot be a user's name: up to 32 of a-z 0-9 _ . -, the"
-                " first a letter or digit; not 'server', not ending in .key"
-            )
-        if device is not None and _DEVICE.fullmatch(device) is None:
-            raise KeyFileError(
-                f"{device[:40]!r} cannot be a device's name: up to 32 of a-z 0-9 _ -"
-            )
-
-    def _changing(self) -> _Changing:
-        return _Changing(self)
+    # How.
 
     def _ms(self) -> int:
         return int(self._now() * 1000)
 
+    @contextmanager
+    def _writing(self) -> Iterator[Files]:
+        """The lock is held, and what is known is what stands in the folder."""
+        with private_files.locked(self._folder, self._patience):
+            if private_files.stamp(self._folder) != self._seen:
+                self._read()
+            try:
+                settle(self._files, self._ms())
+                self._take(self._files)
+                yield self._files
+            except OSError:
+                self._seen = None  # no telling what was done: read again
+                raise
+            self._take(self._files)
+            self._note_stamp()
 
-class _Changing:
-    """Under the lock, with the folder as it is now; read again at the end."""
+    def _read(self) -> None:
+        files = user_files.read(self._folder, self._now())
+        self._take(files)
+        self._note_stamp()
+        for name in sorted(files.unknown - self._warned):
+            _log.warn("unknown-key-file", name=name)
+        self._warned = files.unknown
 
-    def __init__(self, users: Users) -> None:
-        self._users = users
-        self._lock = locked(users._folder)
+    def _note_stamp(self) -> None:
+        self._seen = seen = private_files.stamp(self._folder)
+        self._young = abs(self._now() * 1e9 - seen) < _YOUNG_NS
 
-    def __enter__(self) -> None:
-        self._lock.__enter__()
-        try:
-            self._users.reload()
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            self._users.reload()
-        finally:
-            self._lock.__exit__(None, None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Invite:
-    credential: Credential
-    bound: Key | None
-
-
-class _Folder:
-    """One reading of the folder."""
-
-    def __init__(self, folder: Path, now: int) -> None:
-        self.credentials: dict[Key, Credential] = {}
-        self.names: set[str] = set()
-        self.removed: set[str] = set()
-        self._now = now
-        paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-        of: dict[str, list[Path]] = {}
-        for path in paths:
-            of.setdefault(path.suffix, []).append(path)
-        self.removed = {p.stem for p in of.get(".removed", ())}
-        self.names = {p.stem for p in of.get(".user", ())} - self.removed
-        for suffix, standing in (
-            (".key", Standing.LIVE),
-            (".pending", Standing.PENDING),
-        ):
-            for path in of.get(suffix, ()):
-                self._add_key(path, standing)
-        self._add_invites(of.get(".invite", ()))
-        self._add_retired(of.get(".retired", ()))
-
-    def _add_key(self, path: Path, standing: Standing) -> None:
-        name, at, device = path.stem.partition("@")
-        if not is_name(name) or (at and _DEVICE.fullmatch(device) is None):
-            raise KeyFileError(f"{path} names no user: rename it, or move it away")
-        if name in self.removed:
-            standing = Standing.REMOVED
-        elif standing is Standing.LIVE:
-            self.names.add(name)
-        self._add(Credential(keyfile.read(path), name, device or None, standing), path)
-
-    def _add(self, held: Credential, path: Path) -> None:
-        if held.key in self.credentials:
-            other = self.credentials[held.key]
-            raise KeyFileError(
-                f"{path} holds the key of {_stem(other.name, other.device)}, too:"
-                " make another"
-            )
-        self.credentials[held.key] = held
-
-    def _add_invites(self, paths: Iterable[Path]) -> None:
-        for path in paths:
-            invite = _invite(path)
-            held, bound = invite.credential, invite.bound
-            if bound is None and self._now - (held.expires or 0) > KEPT:
-                path.unlink(missing_ok=True)
-                continue
-            standing = Standing.INVITE
-            if held.name in self.removed:
-                standing = Standing.REMOVED
-            elif bound is not None and bound in self.credentials:
-                standing = Standing.USED  # a crash came before the invite was dropped
-            elif bound is None and (held.expires or 0) <= self._now:
-                standing = Standing.EXPIRED
-            self._add(_as(held, held.key, standing), path)
-            if bound is not None and bound not in self.credentials:
-                dead = standing is Standing.REMOVED
-                self._add(_as(held, bound, standing if dead else Standing.BOUND), path)
-
-    def _add_retired(self, paths: Iterable[Path]) -> None:
-        for path in paths:
-            held, at = read_object(path, _retired)
-            if self._now - at > KEPT:
-                path.unlink(missing_ok=True)
-            elif held.key not in self.credentials:  # else a crash came in between
-                self.credentials[held.key] = held
-
-
-def _as(held: Credential, key: Key, standing: Standing) -> Credential:
-    return Credential(key, held.name, held.device, standing, held.expires, held.misused)
-
-
-def _stem(name: str, device: str | None) -> str:
-    return name if device is None else f"{name}@{device}"
-
-
-def _is_retired(folder: Path, key: Key) -> bool:
-    return (folder / f"{key.id}.retired").exists()
-
-
-def _invite(path: Path) -> _Invite:
-    def check(members: Object) -> _Invite:
-        bound = members["bound"]
-        held = Credential(
-            Key.parse(members["key"]),
-            members["name"],
-            members["device"],
-            Standing.INVITE,
-            int(members["expires"]),
-            _noted(members),
+    def _take(self, files: Files) -> None:
+        """Judge all keys. Raises KeyFileError, and then all stays as it was."""
+        now = self._ms()
+        credentials = judged(files, now)
+        self._files = files
+        self._credentials = credentials
+        self._names = frozenset(files.existing)
+        self._next_expiry: float = min(
+            (i.expires for i in files.invites.values() if i.expires > now),
+            default=float("inf"),
         )
-        return _Invite(held, None if bound is None else Key.parse(bound))
 
-    invite: _Invite = read_object(path, check)
-    return invite
+    def _make(self, files: Files, name: str) -> None:
+        if name not in files.users:
+            files.put_user(name)
 
+    def _refuse_held(self, key: Key) -> None:
+        if key in self.credentials or key in self.reserved:
+            raise KeyTaken
 
-def _invite_members(held: Credential, bound: Key | None = None) -> Object:
-    return {
-        "key": held.key.text,
-        "name": held.name,
-        "device": held.device,
-        "expires": held.expires,
-        "bound": None if bound is None else bound.text,
-        "misused": [list(each) for each in held.misused],
-    }
+    def _new_key(self) -> Key:
+        return Key.generate(os.urandom)
 
 
-def _retired(members: Object) -> tuple[Credential, int]:
-    held = Credential(
-        Key.parse(members["key"]),
-        members["name"],
-        members["device"],
-        Standing(members["why"]),
-        misused=_noted(members),
+def _free_place(files: Files, invite: Invite) -> Place:
+    """Where the key bound to the invite goes."""
+    name = invite.name
+    wanted = [Place(name, invite.device), Place(name, None), Place(name, invite.key.id)]
+    for place in wanted:
+        if place not in files.keys:
+            return place
+    raise FileExistsError(f"no place is free for a key of {name}")
+
+
+def _to_be_noted(record: Invite | Retired, address: str) -> bool:
+    return len(record.misused) < MOST_MISUSES and all(
+        misuse.address != address for misuse in record.misused
     )
-    return held, int(members["at"])
 
 
-def _noted(members: Object) -> tuple[tuple[str, int], ...]:
-    return tuple((str(where), int(when)) for where, when in members.get("misused", ()))
+def _checked(name: str, device: str | None) -> Place:
+    if not is_name(name):
+        raise ValueError("not a user's name")
+    if device is not None and not is_device(device):
+        raise ValueError("not a device's name")
+    return Place(name, device)
