@@ -44,3 +44,22 @@ class Crowded(SayError):
 
     def __init__(self) -> None:
         super().__init__("Too many texts wait for the server: try again later.")
+
+
+class RequestFailed(Exception):
+    """The server answered a session's request with an error.
+
+    `code`: as the protocol has it (section 4.2); `fields`: the whole answer.
+    """
+
+    def __init__(self, code: str, reason: str, fields: dict[str, object]) -> None:
+        super().__init__(f"The server did not do it ({code}): {reason}")
+        self.code = code
+        self.reason = reason
+        self.fields = fields
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds."""
+        after = self.fields.get("retry_after")
+        return after / 1000 if isinstance(after, int) else None

@@ -26,6 +26,19 @@ class Reason(Enum):
     LOST = "lost"
     NOT_CHATD = "not-chatd"
     STOPPED = "stopped"
+    # What the server said when it refused or ended a session:
+    RESTART = "restart"
+    FULL = "full"
+    KICKED = "kicked"
+    BANNED = "banned"
+    REMOVED = "removed"
+    ROTATED = "rotated"
+    USED = "used"
+    EXPIRED = "expired"
+    NAME = "name"
+    GUESTS_OFF = "guests-off"
+    VERSION = "version"
+    REFUSED_HELLO = "bad-hello"
 
     @property
     def advice(self) -> str:
@@ -64,6 +77,29 @@ class Reason(Enum):
                 )
             case Reason.STOPPED:
                 return "The connection was closed here."
+            case _:
+                return f"{where}: {_SAID[self]}"
+
+
+_SAID = {
+    Reason.RESTART: "The server restarts; it will be back soon.",
+    Reason.FULL: "The server has no room for one more session now.",
+    Reason.KICKED: "The server ended this session. Connect again if it was a mistake.",
+    Reason.BANNED: "The server lets this user in no more. Ask its operator.",
+    Reason.REMOVED: "This user was removed from the server. Ask its operator.",
+    Reason.ROTATED: (
+        "This key was replaced by a newer one. Use the newer key file, or ask the"
+        " operator for an invite."
+    ),
+    Reason.USED: "This invite was used. If not by you, tell the operator at once.",
+    Reason.EXPIRED: "This invite has expired. Ask the operator for a new one.",
+    Reason.NAME: "This name is taken or not allowed here. Choose another.",
+    Reason.GUESTS_OFF: (
+        "Guests are not let in here. Ask the operator for a key of your own."
+    ),
+    Reason.VERSION: "The server speaks another version of the protocol. Update.",
+    Reason.REFUSED_HELLO: "The server did not understand this client. Update.",
+}
 
 
 @dataclass(frozen=True, slots=True)

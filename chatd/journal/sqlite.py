@@ -322,7 +322,7 @@ def read(
 ) -> list[Message]:
     """See IJournal.read."""
     query = (
-        f"SELECT {_COLUMNS} FROM messages m"  # noqa: S608  # a constant
+        f"SELECT {_COLUMNS} FROM messages m"
         " WHERE room=(SELECT n FROM rooms WHERE name=?) AND seq>?"
     )
     if before is None:
@@ -370,7 +370,7 @@ def search(
         conditions.append("m.n < ?")
         values.append(next)
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, r.name, m.n"  # noqa: S608  # constants, all of them
+        f"SELECT {_COLUMNS}, r.name, m.n"
         " FROM messages m JOIN rooms r ON r.n = m.room"
         f" WHERE {' AND '.join(conditions)} ORDER BY m.n DESC LIMIT ?",
         (*values, limit + 1),

@@ -129,8 +129,6 @@ class Greeter:
         if credential.standing is Standing.USED:
             self._hub.invite_misused(credential, address)
         standing = credential.standing
-        if standing is Standing.INVITE and (credential.expires or 0) <= self._ms():
-            standing = Standing.EXPIRED
         if standing in _DEAD:
             raise HelloFault(*_DEAD[standing])
         name = credential.name
@@ -141,9 +139,6 @@ class Greeter:
                 "full", "this user has too many sessions", retry_after=RETRY_FULL
             )
         return name
-
-    def _ms(self) -> int:
-        return int(self._now() * 1000)
 
     def _guest(self, hello: Hello) -> str:
         """The guest's name, with its mark. Raises HelloFault."""

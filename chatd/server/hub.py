@@ -137,7 +137,8 @@ class Hub:
         marks = room.marks[name]._asdict()
         text = push("cursor", room=room.name, name=name, **marks)
         for session in list(room.readers):
-            session.note(("cursor", room.name, name), text)
+            if not session.who.guest:
+                session.note(("cursor", room.name, name), text)
 
     def _prune(self, days: int) -> None:
         """Remove the text of messages that are older than so many days."""

@@ -79,6 +79,7 @@ class Keyring:
                 if key not in found:
                     found[key] = known.get(key) or Sealer(key, self._now, self._urandom)
         self._sealers = list(found.values())
+        self.users.reserved = frozenset(found)
 
     def greet(self, token: bytes, ttl: int | None = None) -> Greeting | Refusal:
         """Open the first frame of a connection.
