@@ -177,6 +177,21 @@ class InviteTests(UsersCase):
             self.users.proven(new)
         self.assertEqual(self.files(".key"), {"bob.key", f"bob@{invite.id}.key"})
 
+    def test_put_back(self) -> None:
+        """The file of an invite that was used, put back, does not open again."""
+        path, new = self.folder / f"{self.invite.id}.invite", new_key()
+        text = path.read_text()
+        self.users.announce(self.invite, new)
+        self.users.proven(new)
+        self.put(path.name).write_text(text)
+        with patch("os.fsync", side_effect=OSError(28, "No space left on device")):
+            self.users.reload()
+        self.assertIs(self.users.credentials[self.invite].standing, Standing.USED)
+        self.put(path.name).write_text(text)
+        self.users.reload()
+        self.assertFalse(path.exists())
+        self.assertIs(self.standing(self.invite), Standing.USED)
+
     def test_two_invites(self) -> None:
         """One key is bound to one invite."""
         other, new = self.users.invite("bob", None, 60), new_key()

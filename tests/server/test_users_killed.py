@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -49,6 +50,53 @@ def killed_at(nth: int) -> Iterator[list[bool]]:
             stack.enter_context(patch(f"os.{name}", dying(getattr(os, name))))
         stack.enter_context(contextlib.suppress(Killed))
         yield died
+
+
+class DurabilityTests(UsersCase):
+    def steps(self, act: Callable[[], object]) -> list[str]:
+        """What `act` does to the disk, in order; temporary names are told apart."""
+        steps: list[str] = []
+
+        def noting(name: str, real: Callable[..., object]) -> Callable[..., object]:
+            def step(target: int | Path, *more: object) -> object:
+                if isinstance(target, int):
+                    is_folder = stat.S_ISDIR(os.fstat(target).st_mode)
+                    steps.append("sync folder" if is_folder else "sync file")
+                else:
+                    kind = " temporary" if target.name.startswith(".") else ""
+                    steps.append(name + kind)
+                return real(target, *more)
+
+            return step
+
+        with contextlib.ExitStack() as stack:
+            for name in ("fsync", "rename", "link", "unlink"):
+                real = getattr(os, name)
+                stack.enter_context(patch(f"os.{name}", noting(name, real)))
+            act()
+        return steps
+
+    def test_on_disk(self) -> None:
+        """A text is on disk before it has its name, and each name before the next."""
+        old, new = keyfile.read(self.users.add("alice", None)), new_key()
+        bound = new_key()
+        invite = self.users.invite("alice", "phone", 60)
+        put = ["sync file", "rename temporary", "sync folder"]
+        create = ["sync file", "link temporary", "unlink temporary", "sync folder"]
+        rename = ["rename", "sync folder"]
+        unlink = ["unlink", "sync folder"]
+        users = self.users
+        for act, expected in [
+            (lambda: users.announce(old, new), put),
+            (lambda: users.proven(new), put + rename),
+            (lambda: users.announce(invite, bound), put),
+            (lambda: users.proven(bound), create + put + unlink),
+            (lambda: users.misused(invite, "10.0.0.1"), put),
+            (lambda: users.remove("alice"), rename + (put + unlink) * 2),
+            (lambda: users.add("alice", None), rename + create),
+            (lambda: users.invite("bob", None, 60), put + put),
+        ]:
+            self.assertEqual(self.steps(act), expected)
 
 
 class CrashTests(UsersCase):
