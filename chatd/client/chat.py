@@ -23,10 +23,10 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 from chatd import __version__
+from chatd.client import lists
 from chatd.client.errors import (
     Crowded,
     NotText,
-    RequestFailed,
     SayFailed,
     TooLong,
 )
@@ -41,8 +41,8 @@ from chatd.client.events import (
     PresenceChanged,
     RoomBegun,
     RoomInfo,
-    Trouble,
 )
+from chatd.client.following import Following
 from chatd.client.limits import Limits
 from chatd.client.link import Backoff, Delays, Phase, Reason
 from chatd.client.marks import Marks
@@ -50,18 +50,17 @@ from chatd.client.reconnect import Reconnecting
 from chatd.client.sending import Sending
 from chatd.client.session_line import SessionLine
 from chatd.journal.client_store import ClientStore
-from chatd.journal.copies import ChainBroken, Copy
+from chatd.journal.copies import Copy
 from chatd.journal.outbox import OutboxFull
 from chatd.wire.handshake import Refused, Welcome
 from chatd.wire.json_text import Object
-from chatd.wire.messages import BadAnswer, Message, is_integer, parse_message
+from chatd.wire.messages import Message, is_integer
 from chatd.wire.names import is_guest
 from chatd.wire.requests import (
     DEFAULT_PAGE,
-    History,
-    Join,
     Members,
     Rekey,
+    Request,
     Rooms,
     Search,
     body_fault,
@@ -134,10 +133,12 @@ class ChatClient(Reconnecting[SessionLine]):
         self._urandom = urandom
         self._welcome: Welcome | None = None
         self._listeners: dict[object, Callable[[Event], None]] = {}
-        self._joins: dict[str, list[Deferred[Copy]]] = {}
         self._marks = Marks(reactor, self._copies, self._limits.mark)
         self._sending = Sending(
             reactor, store.outbox, self._copies, self._limits, self._tell_event
+        )
+        self._following = Following(
+            reactor, self._copies, self._marks, self._tell_event
         )
         self._kick: IDelayedCall | None = None
 
@@ -232,12 +233,7 @@ class ChatClient(Reconnecting[SessionLine]):
         Fires when the server has agreed; waits for the session, if there is none.
         Fails with RequestFailed where it does not, SayFailed where the client stops.
         """
-        joined: Deferred[Copy] = Deferred()
-        waiting = self._joins.setdefault(room, [])
-        waiting.append(joined)
-        if self._state.phase is Phase.ONLINE and len(waiting) == 1:
-            self._join(room)
-        return joined
+        return self._following.join(room)
 
     def leave(self, room: str) -> None:
         """Follow `room` no more; what is held of it stays."""
@@ -245,12 +241,7 @@ class ChatClient(Reconnecting[SessionLine]):
 
     def forget(self, room: str) -> None:
         """Drop the copy of `room`: the person starts over with the server's."""
-        followed = (
-            self._copies.of(room) or Copy("", 0, 0, "", 0, 0, None, False)
-        ).followed
-        self._copies.forget(room)
-        if followed:
-            self.join(room).addErrback(lambda _: None)
+        self._following.forget(room)
 
     def messages(
         self, room: str, before: int | None = None, limit: int = DEFAULT_PAGE
@@ -259,18 +250,7 @@ class ChatClient(Reconnecting[SessionLine]):
 
         From the copy where it has them, else from the server, checked, and kept.
         """
-        held = self._copies.history(room, before, limit)
-        copy = self._copies.of(room)
-        reaches = copy is not None and (copy.first <= 1 or len(held) == limit)
-        if reaches or copy is None or copy.trouble or self._line is None:
-            return succeed(held)
-        start = copy.first if before is None else min(before, copy.first)
-        if before is not None and before > copy.first and len(held) == limit:
-            return succeed(held)
-        asked = self._ask(
-            History(self._number(), room, before=start, limit=limit)
-        ).addCallback(self._older, room)
-        return asked.addCallback(lambda _: self._copies.history(room, before, limit))
+        return self._following.messages(room, before, limit)
 
     def search(
         self, query: str, room: str | None = None, next: str | None = None
@@ -280,15 +260,28 @@ class ChatClient(Reconnecting[SessionLine]):
             found = self._copies.search(query.split(), room, DEFAULT_PAGE)
             return succeed(Found(found, None))
         request = Search(self._number(), query, room, next=next)
-        return self._ask(request).addCallback(_found)
+        return self._ask(request).addCallback(lists.found)
 
     def rooms(self) -> Deferred[list[RoomInfo]]:
         """All rooms that may be seen, by name."""
-        return Deferred.fromCoroutine(self._all_rooms())
+        return Deferred.fromCoroutine(
+            lists.all_rooms(lambda after: self._ask(Rooms(self._number(), after)))
+        )
 
     def members(self, room: str) -> Deferred[list[Member]]:
         """All members of `room`, by name."""
-        return Deferred.fromCoroutine(self._all_members(room))
+        asked = Deferred.fromCoroutine(
+            lists.all_members(
+                lambda after: self._ask(Members(self._number(), room, after))
+            )
+        )
+
+        def keep(members: list[Member]) -> list[Member]:
+            for each in members:
+                self._marks.of_member(room, each.name, each.received, each.read)
+            return members
+
+        return asked.addCallback(keep)
 
     def delivered(self, room: str, seq: int, sender: str) -> tuple[int, int]:
         """How many of the other members have stored message `seq`, and of how many.
@@ -348,21 +341,13 @@ class ChatClient(Reconnecting[SessionLine]):
         super().line_ended(reason)
 
     def line_messages(self, messages: Sequence[Message]) -> None:
-        broken: ChainBroken | None = None
-        told = [each for each in messages if not self._is_guests_own(each)]
-        try:
-            fresh = self._copies.add(told)
-        except ChainBroken as trouble:
-            broken = trouble
-            fresh = []
         self._sending.arrived(messages, self.name or "")
-        own = [each for each in messages if self._is_guests_own(each)]
-        for room in {message.room for message in fresh}:
-            self._marks.received(room)
-        if fresh or own:
-            self._tell_event(Arrived((*own, *fresh)))
-        if broken is not None:
-            self._troubled(broken.room, "broken")
+        if self.guest:  # its talk with the server is kept nowhere
+            own = tuple(each for each in messages if each.room.startswith("@"))
+            if own:
+                self._tell_event(Arrived(own))
+            messages = [each for each in messages if each not in own]
+        self._following.arrived(messages)
 
     def line_told(self, push: Object) -> None:
         match push:
@@ -400,21 +385,17 @@ class ChatClient(Reconnecting[SessionLine]):
         self._key = 0
         self._marks.online(line)
         self._sending.online(line)
-        follow = [copy.room for copy in self._copies.all() if copy.followed]
-        for room in dict.fromkeys([*self._joins, *follow]):
-            self._join(room)
+        self._following.online(line)
 
     def _went_offline(self, reason: Reason, line: SessionLine | None) -> None:
         self._marks.offline()
         self._sending.offline()
+        self._following.offline()
         for call in [] if line is None else line.release():
             if not call.called:
                 call.errback(SayFailed(reason))
         if self._state.phase is Phase.STOPPED:
-            joins, self._joins = self._joins, {}
-            for waiting in joins.values():
-                for joined in waiting:
-                    joined.errback(SayFailed(reason))
+            self._following.stopped(reason)
 
     def _leave_for(self, reason: Reason, line: SessionLine | None) -> None:
         """Stop until the person acts."""
@@ -429,114 +410,16 @@ class ChatClient(Reconnecting[SessionLine]):
 
     # Requests.
 
-    def _ask(self, request: object) -> Deferred[Object]:
+    def _ask(self, request: Request) -> Deferred[Object]:
         line = self._line
         if line is None or self._state.phase is not Phase.ONLINE:
             return fail(SayFailed(self._state.reason or Reason.LOST))
-        return line.ask(request)  # type: ignore[arg-type]
+        return line.ask(request)
 
     def _number(self) -> str:
         return "q0" if self._line is None else self._line.number()
 
-    def _join(self, room: str) -> None:
-        copy = self._copies.of(room)
-        if copy is not None and copy.trouble is not None:
-            self._joined_all(room, copy)
-            self._troubled(room, copy.trouble)
-            return
-        request = Join(self._number(), room)
-        if copy is not None:
-            request = Join(self._number(), room, copy.last, copy.hash)
-        asked = self._ask(request)
-        asked.addCallbacks(
-            self._joined, self._not_joined, callbackArgs=(room,), errbackArgs=(room,)
-        )
-
-    def _joined(self, ack: Object, room: str) -> None:
-        first, last = ack.get("first"), ack.get("last")
-        base, hash = ack.get("base"), ack.get("hash")
-        if not (is_integer(first) and is_integer(last)):
-            _log.warn("not-chatd", why="a join's ack without first and last")
-            return
-        copy = self._copies.of(room)
-        if copy is None:
-            copy = self._copies.begin(room, last, str(hash))
-        elif first > copy.last + 1:
-            self._copies.skip(room, first, str(base))
-        self._copies.follow(room, True)
-        self._joined_all(room, self._copies.of(room) or copy)
-
-    def _joined_all(self, room: str, copy: Copy) -> None:
-        for joined in self._joins.pop(room, []):
-            joined.callback(copy)
-
-    def _not_joined(self, failure: object, room: str) -> None:
-        error = getattr(failure, "value", None)
-        if not isinstance(error, RequestFailed):
-            return  # the line went: it is joined again with the next
-        if error.code == "diverged":
-            self._copies.trouble(room, "diverged")
-            copy = self._copies.of(room)
-            if copy is not None:
-                self._joined_all(room, copy)
-            self._troubled(room, "diverged")
-            return
-        if error.retry_after is not None or error.code in ("not-stored", "internal"):
-            self._reactor.callLater(error.retry_after or 1.0, self._join_again, room)
-            return
-        self._copies.follow(room, False)
-        for joined in self._joins.pop(room, []):
-            joined.errback(error)
-
-    def _join_again(self, room: str) -> None:
-        if self._state.phase is Phase.ONLINE:
-            self._join(room)
-
-    def _older(self, ack: Object, room: str) -> None:
-        """Keep an older page."""
-        page = [parse_message(each) for each in _list(ack, "messages")]
-        try:
-            self._copies.prepend(room, page)
-        except ChainBroken:
-            self._troubled(room, "broken")
-
-    async def _all_rooms(self) -> list[RoomInfo]:
-        found: list[RoomInfo] = []
-        more = True
-        while more:
-            after = found[-1].room if found else None
-            ack = await self._ask(Rooms(self._number(), after))
-            page = [
-                RoomInfo(**_members_of(each, _ROOM)) for each in _list(ack, "rooms")
-            ]
-            found += page
-            more = ack.get("more") is True and bool(page)
-        return found
-
-    async def _all_members(self, room: str) -> list[Member]:
-        found: list[Member] = []
-        more = True
-        while more:
-            after = found[-1].name if found else None
-            ack = await self._ask(Members(self._number(), room, after))
-            items = [_members_of(each, _MEMBER) for each in _list(ack, "members")]
-            page = [Member(**each) for each in items]
-            found += page
-            more = ack.get("more") is True and bool(page)
-        for member in found:
-            self._marks.of_member(room, member.name, member.received, member.read)
-        return found
-
     # Small things.
-
-    def _is_guests_own(self, message: Message) -> bool:
-        """Whether it is of a guest's talk with the server, which is kept nowhere."""
-        return self.guest and message.room.startswith("@")
-
-    def _troubled(self, room: str, kind: str) -> None:
-        copy = self._copies.of(room)
-        if copy is not None:
-            self._tell_event(Trouble(room, kind, copy.last, copy.hash))
 
     def _check(self, text: str) -> None:
         longest = self._welcome.body if self._welcome else BODY
@@ -568,34 +451,3 @@ class ChatClient(Reconnecting[SessionLine]):
                     callback(event)
                 except Exception:
                     _log.failure("listener-failed")
-
-
-_ROOM = {
-    "room": str,
-    "first": int,
-    "last": int,
-    "hash": str,
-    "received": int,
-    "read": int,
-}
-_MEMBER = {"name": str, "online": bool, "received": int, "read": int}
-
-
-def _list(ack: Object, name: str) -> list[Object]:
-    found = ack.get(name)
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise BadAnswer(f"no list of {name}")
-    return found
-
-
-def _members_of(item: Object, types: dict[str, type]) -> Object:
-    for name, kind in types.items():
-        if type(item.get(name)) is not kind:
-            raise BadAnswer(f"an item without {name}")
-    return {name: item[name] for name in types}
-
-
-def _found(ack: Object) -> Found:
-    messages = [parse_message(each) for each in _list(ack, "messages")]
-    next = ack.get("next")
-    return Found(messages, next if isinstance(next, str) else None)

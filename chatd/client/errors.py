@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from chatd.client.link import Reason
 
+FOR_GOOD = frozenset(
+    {
+        "bad-request",
+        "unknown-op",
+        "no-such-room",
+        "forbidden",
+        "too-long",
+        "conflict",
+        "used",
+        "diverged",
+    }
+)
+"""Codes of errors after which the same request is of no use (protocol section 4.2)."""
+
 
 class SayError(Exception):
     """A text got no reply. ``str()`` is fit for a person and never holds the text."""
@@ -57,6 +71,11 @@ class RequestFailed(Exception):
         self.code = code
         self.reason = reason
         self.fields = fields
+
+    @property
+    def for_good(self) -> bool:
+        """Whether asking the same again is of no use (protocol section 4.2)."""
+        return self.code in FOR_GOOD
 
     @property
     def retry_after(self) -> float | None:

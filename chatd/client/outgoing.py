@@ -10,20 +10,6 @@ from dataclasses import dataclass, field
 
 from chatd.journal.outbox import Queued
 
-FOR_GOOD = frozenset(
-    {
-        "bad-request",
-        "unknown-op",
-        "no-such-room",
-        "forbidden",
-        "too-long",
-        "conflict",
-        "used",
-        "diverged",
-    }
-)
-"""Codes after which sending the same again is of no use (protocol section 4.2)."""
-
 
 @dataclass(slots=True)
 class _Room:

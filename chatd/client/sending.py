@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from chatd.client.errors import RequestFailed
 from chatd.client.events import Own, OwnChanged, OwnState
 from chatd.client.limits import Limits
-from chatd.client.outgoing import FOR_GOOD, Outgoing
+from chatd.client.outgoing import Outgoing
 from chatd.client.session_line import SessionLine
 from chatd.journal.copies import Copies
 from chatd.journal.outbox import Outbox, Queued
@@ -147,7 +147,7 @@ class Sending:
         own = self._own.get(queued.id)
         if own is None or own.state is OwnState.STORED or self._line is not line:
             return
-        if isinstance(error, RequestFailed) and error.code in FOR_GOOD:
+        if isinstance(error, RequestFailed) and error.for_good:
             self._outbox.fail(queued.id, error.code, error.reason)
             self._outgoing.settled(queued.room, queued.id)
             own = self._own[queued.id] = replace(

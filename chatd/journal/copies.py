@@ -34,10 +34,12 @@ class Copy:
 class ChainBroken(Exception):
     """What the server told of `room` does not follow from what it told before."""
 
-    def __init__(self, room: str, seq: int) -> None:
+    def __init__(self, room: str, seq: int, before: Sequence[Message] = ()) -> None:
+        """`before`: what was told before it, and stored."""
         super().__init__(f"{room}: message {seq} does not fit the hash chain")
         self.room = room
         self.seq = seq
+        self.before = before
 
 
 _COPY = "room, first, last, hash, received, read, trouble, followed"
@@ -118,9 +120,9 @@ class Copies:
                 if seq <= last:
                     if self._same(message):
                         continue
-                    broken = ChainBroken(room, seq)
+                    broken = ChainBroken(room, seq, fresh)
                 elif seq != last + 1 or not holds(hash, message):
-                    broken = ChainBroken(room, seq)
+                    broken = ChainBroken(room, seq, fresh)
                 if broken is not None:
                     self.trouble(room, "broken")
                     break
