@@ -314,8 +314,13 @@ class SQLiteJournal:
         return writer
 
     def _fail(self, writes: list[_Write], code: str, error: Exception) -> None:
-        known = self._writer is None and time.monotonic() < self._retry_at
         self._drop()
+        if code == "internal":
+            _log.critical("journal-refused", error=type(error).__name__)
+        elif time.monotonic() >= self._retry_at:
+            self._retry_at = time.monotonic() + _RETRY
+            lost = isinstance(error, Lost)
+            self._reactor.callFromThread(self._gone, type(error).__name__, lost)
         outcomes: list[Outcome | bool] = []
         for write in writes:
             if not isinstance(write.task, Draft):
@@ -328,10 +333,6 @@ class SQLiteJournal:
             else:
                 outcomes.append(Refusal("held"))
         self._reactor.callFromThread(self._finish, writes, Done(outcomes))
-        if not known:
-            self._retry_at = time.monotonic() + _RETRY
-            lost = isinstance(error, Lost)
-            self._reactor.callFromThread(self._gone, type(error).__name__, lost)
 
     def _drop(self) -> None:
         writer, self._writer = self._writer, None
