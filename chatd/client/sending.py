@@ -132,8 +132,8 @@ class Sending:
         if own is not None and is_integer(seq):
             self._settle(own, seq)
             copy = self._copies.of(own.room)
-            if copy is not None and copy.last >= seq:
-                self._own.pop(own.id, None)
+            if copy is None or not copy.followed or copy.last >= seq:
+                self._own.pop(own.id, None)  # else it comes in the room's log
         self.send()
 
     def _settle(self, own: Own, seq: int) -> None:

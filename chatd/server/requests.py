@@ -28,7 +28,7 @@ from chatd.server.live import LiveSession
 from chatd.server.rooms import Room, Subscription
 from chatd.server.users import InviteUsed, KeyTaken, Users
 from chatd.wire.json_text import Object
-from chatd.wire.messages import ack, error, message_fields
+from chatd.wire.messages import ROOT_HASH, ack, error, message_fields
 from chatd.wire.names import SERVER, direct, is_guest, pair
 from chatd.wire.plain import PREFIX
 from chatd.wire.requests import (
@@ -249,6 +249,8 @@ class Requests:
             return None
         if seq == head.last:
             return head.hash
+        if seq == 0:
+            return ROOT_HASH
         if seq == head.first - 1:
             return head.base
         return await self._journal.hash_at(room.name, seq)
