@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from chatd.wire.messages import Message, chained, holds
+from chatd.wire.messages import ROOT_HASH, Message, digest, holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ChainBroken(Exception):
     """What the server told of `room` does not follow from what it told before."""
 
     def __init__(self, room: str, seq: int, before: Sequence[Message] = ()) -> None:
-        """`before`: what was told before it, and stored."""
+        """`before`: what was told with it, follows, and is stored."""
         super().__init__(f"{room}: message {seq} does not fit the hash chain")
         self.room = room
         self.seq = seq
@@ -104,63 +104,75 @@ class Copies:
     def add(self, messages: Sequence[Message]) -> list[Message]:
         """Store what came next, of whatever rooms; the ones that are new.
 
-        What is held already is checked and dropped. Raises ChainBroken at the first
-        that does not follow; those before it are stored, and the room is in trouble.
+        What is held already is checked and dropped. Where a room's next does not
+        follow, that room is in trouble, and nothing more of it is taken; all else is
+        stored. Then raises ChainBroken, for the first such room.
         """
         fresh: list[Message] = []
-        ends: dict[str, tuple[int, str]] = {}
+        ends: dict[str, tuple[int, str] | None] = {}
         broken: ChainBroken | None = None
         with self._changing():
             for message in messages:
                 room, seq = message.room, message.seq
-                end = ends.get(room) or self._end(room)
+                if room not in ends:
+                    ends[room] = self._end(room)
+                end = ends[room]
                 if end is None:
-                    continue  # not followed any more
+                    continue  # not followed any more, or in trouble
                 last, hash = end
-                if seq <= last:
-                    if self._same(message):
-                        continue
-                    broken = ChainBroken(room, seq, fresh)
-                elif seq != last + 1 or not holds(hash, message):
-                    broken = ChainBroken(room, seq, fresh)
-                if broken is not None:
-                    self.trouble(room, "broken")
-                    break
-                fresh.append(message)
-                ends[room] = (seq, message.hash)
-            self._insert(fresh)
-            for room, (last, hash) in ends.items():
+                if seq <= last and self._same(message):
+                    continue
+                if seq == last + 1 and holds(hash, message):
+                    self._insert([message])
+                    fresh.append(message)
+                    ends[room] = (seq, message.hash)
+                    continue
+                broken = broken or ChainBroken(room, seq, fresh)
+                self.trouble(room, "broken")
+                ends[room] = None
+            for message in {message.room: message for message in fresh}.values():
                 self._connection.execute(
-                    "UPDATE rooms SET last=?, hash=? WHERE room=?", (last, hash, room)
+                    "UPDATE rooms SET last=?, hash=? WHERE room=?",
+                    (message.seq, message.hash, message.room),
                 )
         if broken is not None:
             raise broken
         return fresh
 
     def prepend(self, room: str, messages: Sequence[Message]) -> None:
-        """Store an older page, which ends where the copy begins. Raises ChainBroken.
+        """Store an older page, ascending, which ends where the copy begins.
 
-        Each message is checked by the one behind it, the last by the first held.
+        Each message is checked by the one behind it, the last by the first held; so
+        the page's oldest is known to be right when what stands before it comes, or
+        where it is the room's first. What is held already is checked and dropped.
+        Raises ChainBroken: nothing of the page is stored, and the room is in trouble.
         """
         copy = self.of(room)
-        if copy is None or not messages:
+        if copy is None:
             return
         held = self.history(room, None, 1, after=copy.first - 1, newest=False)
-        next_seq, later = copy.first, held[0] if held else None
+        first, later = copy.first, held[0] if held else None
+        older: list[Message] = []
         for message in reversed(messages):
-            if message.seq != next_seq - 1 or message.room != room:
-                raise ChainBroken(room, message.seq)
+            seq = message.seq
+            right = message.room == room and self._same(message)
+            if right and copy.first <= seq <= copy.last:
+                continue  # two asked for the same page
+            right = right and 0 < seq == first - 1
             if later is None:
-                right = message.hash == copy.hash
+                right = right and message.hash == copy.hash
             else:
-                right = _follows(message.hash, later)
+                right = right and holds(message.hash, later)
+            if seq == 1:
+                right = right and holds(ROOT_HASH, message)
             if not right:
                 self.trouble(room, "broken")
-                raise ChainBroken(room, message.seq)
-            next_seq, later = message.seq, message
+                raise ChainBroken(room, seq)
+            first, later = seq, message
+            older.append(message)
         with self._changing():
-            self._insert(messages)
-            self._set(room, "first", messages[0].seq)
+            self._insert(older)
+            self._set(room, "first", first)
 
     def history(
         self,
@@ -203,12 +215,19 @@ class Copies:
         return row
 
     def _same(self, message: Message) -> bool:
-        """Whether it is the one held with this seq, if there is one."""
+        """Whether it is sound, and the one held with this seq, if there is one.
+
+        A body may have been removed since.
+        """
+        if message.body is not None and digest(message.body) != message.digest:
+            return False
         row = self._connection.execute(
-            "SELECT hash FROM messages WHERE room=? AND seq=?",
+            f"SELECT {_MESSAGE} FROM messages WHERE room=? AND seq=?",
             (message.room, message.seq),
         ).fetchone()
-        return row is None or row[0] == message.hash
+        if row is None:
+            return True
+        return Message(*row)._replace(body=None) == message._replace(body=None)
 
     def _insert(self, messages: Sequence[Message]) -> None:
         self._connection.executemany(
@@ -236,18 +255,12 @@ class Copies:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # Some errors end the transaction by themselves; a failed COMMIT need not.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
-
-
-def _follows(previous: str, message: Message) -> bool:
-    """Whether `message`, checked itself already, stands behind `previous`."""
-    _, seq, id, sender, time, composed, _, digest, hash = message
-    return (
-        chained(previous, message.room, seq, id, sender, time, composed, digest) == hash
-    )
 
 
 def _copy(row: Sequence[Any]) -> Copy:

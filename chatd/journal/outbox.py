@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LARGEST = 10_000
 """Messages that an outbox holds."""
@@ -17,7 +17,7 @@ class Queued:
     """Its place."""
     room: str
     id: str
-    body: str
+    body: str = field(repr=False)
     composed: int
     """When it was written, in ms."""
     code: str | None = None
@@ -71,7 +71,22 @@ class Outbox:
             " WHERE id=?",
             (new_id, body, composed, id),
         )
+        return self._of(new_id)
+
+    def requeue(self, id: str, new_id: str, composed: int) -> Queued | None:
+        """Put one that failed at the end, to be sent once more, under a new id.
+
+        One step on the disk: no crash loses its text. None where there is none.
+        """
+        self._connection.execute(
+            "UPDATE outbox SET n=(SELECT max(n) + 1 FROM outbox), id=?, composed=?,"
+            " code=NULL, reason=NULL WHERE id=? AND code IS NOT NULL",
+            (new_id, composed, id),
+        )
+        return self._of(new_id)
+
+    def _of(self, id: str) -> Queued | None:
         row = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM outbox WHERE id=?", (new_id,)
+            f"SELECT {_COLUMNS} FROM outbox WHERE id=?", (id,)
         ).fetchone()
         return None if row is None else Queued(*row)
