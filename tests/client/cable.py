@@ -54,13 +54,16 @@ class _Link:
         server.makeConnection(self.sides[1][1])
         client.makeConnection(self.sides[0][1])
 
-    def flow(self) -> bool:
-        """Carry what was written; whether anything was."""
+    def flow(self, most: int | None) -> bool:
+        """Carry what was written, `most` bytes each way; whether anything was."""
         moved = False
         for here, there in ((0, 1), (1, 0)):
             transport = self.sides[here][1]
             data = transport.value()
             transport.clear()
+            if most is not None:
+                transport.io.write(data[most:])
+                data = data[:most]
             if data and self.alive and not self.silent:
                 self.sides[there][0].dataReceived(data)
                 moved = True
@@ -85,6 +88,8 @@ class Cable:
         self.house = house
         self.links: list[_Link] = []
         self.refusing = False
+        self.slow = False
+        """Whether it carries a message or so at a time."""
         self._port = 40_000
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
@@ -99,11 +104,13 @@ class Cable:
         return succeed(client)
 
     def flow(self) -> None:
-        """Let everything happen that needs no time."""
+        """Let everything happen that needs no time; where `slow`, one small step."""
         moved = True
         while moved:
             self.house.turn()
-            moved = any([link.flow() for link in list(self.links)])
+            most = 300 if self.slow else None
+            moved = any([link.flow(most) for link in list(self.links)])
+            moved = moved and not self.slow
         self.links = [link for link in self.links if link.alive]
 
     def cut(self) -> None:

@@ -567,6 +567,9 @@ class LinkTests(SynchronousTestCase):
         self.assertIs(late.client.state.reason, Reason.USED)
 
 
+STEPS = ["say", "say", "say", "time", "time", "cut", "kill", "slow", "hold", "go"]
+
+
 class OrderTests(SynchronousTestCase):
     """Order under refusal, whatever happens."""
 
@@ -601,8 +604,9 @@ class OrderTests(SynchronousTestCase):
         typed: dict[str, list[str]] = {"#lobby": [], "@reader+writer": []}
         house.user("reader")
         steps = st.lists(
-            st.sampled_from(["say", "say", "say", "time", "cut", "kill", "hold", "go"]),
-            max_size=30,
+            st.sampled_from(STEPS),
+            min_size=8,
+            max_size=40,
         )
         for step in data.draw(steps):
             match step:
@@ -621,13 +625,15 @@ class OrderTests(SynchronousTestCase):
                     writer.end()
                     self._cleanups.pop()
                     writer = Account(self, cable, "writer", path)
+                case "slow":
+                    cable.slow = not cable.slow
                 case "hold":
                     journal.hold = True
                 case "go":
                     journal.hold = False
                     journal.release()
                     cable.flow()
-        troubled = False
+        troubled = cable.slow = False
         journal.hold = False
         journal.release()
         cable.pass_time(90, step=1.0)
