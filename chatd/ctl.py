@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from chatd import __version__, ctl_users, keyfile
+from chatd import __version__, ctl_journal, ctl_users, keyfile
 from chatd.client import settings
 from chatd.client.link import Reason
 from chatd.client.plain import PlainClient, SayError, SayFailed
@@ -249,6 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     ping_parser.set_defaults(run=_ping)
 
     ctl_users.add_commands(commands)
+    ctl_journal.add_commands(commands)
     return parser
 
 

@@ -191,6 +191,7 @@ class OperationsTests(SynchronousTestCase):
                 "idle-timeout": f"{limits.idle:.0f}",
                 "max-connections": str(limits.connections),
                 "max-per-address": str(limits.per_address),
+                "message-rate": f"{limits.messages:.0f}",
             },
         )
         for limit, name in [
@@ -203,12 +204,14 @@ class OperationsTests(SynchronousTestCase):
     def test_events(self) -> None:
         """The table of events has each event that the daemon logs, and no other."""
         logged = {"twisted"}
-        files = [*(ROOT / "chatd" / "server").glob("*.py"), ROOT / "chatd" / "tap.py"]
+        folders = [ROOT / "chatd" / "server", ROOT / "chatd" / "journal"]
+        files = [file for folder in folders for file in folder.glob("*.py")]
+        files.append(ROOT / "chatd" / "tap.py")
         for file in files:
             source = file.read_text()
             logged |= set(re.findall(r'_log\.\w+\(\s*"([a-z-]+)"', source))
-            logged |= set(re.findall(r'misbehaved\(self, "([a-z-]+)"', source))
-            logged |= set(re.findall(r'_warn\([^"]*"([a-z-]+)"', source))
+            logged |= set(re.findall(r'misbehaved\(\w+, "([a-z-]+)"', source))
+            logged |= set(re.findall(r'self\._(?:came|say)\("([a-z-]+)"', source))
         table = OPERATIONS.partition("| event |")[2].partition("\n\n")[0]
         documented: set[str] = set()
         for row in table.splitlines()[2:]:
@@ -238,6 +241,7 @@ class ArrowTests(SynchronousTestCase):
             ("wire", r"chatd\.(?!wire\b)|twisted|zope"),
             ("server", r"chatd\.(client|clients|tap|ctl|run)\b"),
             ("client", r"chatd\.(server|clients|tap|ctl|run)\b"),
+            ("journal", r"chatd\.(?!wire\b|journal\b)"),
         ]:
             for file, names in self.imports(folder).items():
                 self.assertEqual([n for n in names if re.match(forbidden, n)], [], file)

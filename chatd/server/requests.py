@@ -161,7 +161,8 @@ class Requests:
             refusal = Refusal("forbidden")
         else:
             lane = session.lane(room)
-            if wait := self._flood(session):
+            held = lane.waits_for not in (None, request.id)  # as far as is known here
+            if not held and (wait := self._flood(session)):
                 refusal = Refusal("slow-down", _ms(wait))
         answer = None
         if room == direct(who.name, SERVER):
