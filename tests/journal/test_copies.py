@@ -60,6 +60,14 @@ class AddTests(CopiesCase):
         self.assertEqual(self.copy().trouble, "broken")
         self.assertNotIn("text", str(broken))
 
+    def test_gap_that_fits(self) -> None:
+        """A number left out is refused, though the chain was made to fit it."""
+        first = chain("#ops", 1)
+        self.copies.begin("#ops", 0, ROOT_HASH)
+        leap = chain("#ops", 1, last=4, hash=first[0].hash)
+        self.assertRaises(ChainBroken, self.copies.add, first + leap)
+        self.assertEqual(self.held(), first)
+
     def test_in_trouble(self) -> None:
         """Nothing more is taken of a room in trouble, until that is taken back."""
         messages = chain("#ops", 3)

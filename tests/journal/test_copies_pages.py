@@ -81,6 +81,21 @@ class PrependTests(CopiesCase):
             self.assertRefused(page[:5], "ends too early")
             self.assertRefused(chain("#lobby", 6), "another room")
 
+    def test_another_chain(self) -> None:
+        """A page that is right in itself is refused where it does not link here."""
+        other = chain("#ops", 6, hash=WRONG)[2:]
+        self.assertRefused(other, "before what holds nothing yet")
+        self.copies.add(self.messages[6:])
+        self.assertRefused(other, "before what is held")
+
+    def test_another_room(self) -> None:
+        """A page is of its room: nothing passes under another's name."""
+        self.copies.add(self.messages[6:])
+        for at in 5, 7:
+            stray = self.messages[at]._replace(room="#lobby")
+            self.assertRefused([stray], f"message {at + 1}")
+        self.assertEqual(self.held("#lobby"), [])
+
     def test_harmed_overlap(self) -> None:
         """What a page says of messages held is compared with them."""
         self.copies.add(self.messages[6:])
