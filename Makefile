@@ -21,7 +21,7 @@ serve: $(VENV)/.run
 	@$(IN)/python -m chatd --state $(STATE) --listen $(LISTEN)
 
 chat: $(VENV)/.run
-	@CHATD_KEY=$${CHATD_KEY:-$(STATE)/secret.key} $(IN)/python -m chatd.run --client-only
+	@$(IN)/python -m chatd.run --state $(STATE) --client-only
 
 test: check-code check-types check-tests
 

@@ -89,6 +89,12 @@ def older(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{_literal(path.stem)}-{digits}{path.suffix}"))
 
 
+def replace(new: Path, path: Path) -> None:
+    """Let the key file `new` be `path` from now on, on disk when this returns."""
+    os.rename(new, path)
+    _sync_folder(path.parent)
+
+
 def rotate(path: Path) -> Key:
     """Put a new key into `path`; keep the one that was there beside it.
 

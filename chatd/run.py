@@ -8,6 +8,7 @@ free port), and logs to ``chatd.log`` in the state folder.
 from __future__ import annotations
 
 import argparse
+import getpass
 import importlib.util
 import os
 import signal
@@ -15,13 +16,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from chatd.client.settings import DEFAULT_PORT
-from chatd.paths import KEY_NAME
+from chatd.paths import KEYS_NAME
+from chatd.server.users import Users
+from chatd.wire.names import LONGEST_NAME, is_name
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -31,6 +35,9 @@ _NO_WINDOW = (
     "no window, for this Python has no tkinter; to have one:"
     " sudo apt-get install python3-tk && make clean run"
 )
+LOCK_SECONDS = 10.0
+TAKEN_UP_SECONDS = 1.0
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
 _POLL_SECONDS = 0.1
 _NOTICE_BYTES = 4096
 
@@ -52,9 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, _leave)
     try:
         if args.client_only:
-            return _converse([sys.executable, "-m", _client(os.environ)])
+            command = [sys.executable, "-m", _client(os.environ)]
+            if not os.environ.get("CHATD_KEY") and (state / KEYS_NAME).is_dir():
+                command += ["--key", str(_own_key(state))]
+            return _converse(command)
         with _daemon(state, os.environ) as port:
-            key = str(state / KEY_NAME)
+            key = str(_own_key(state))
             options = ["--host", "127.0.0.1", "--port", str(port), "--key", key]
             return _converse([sys.executable, "-m", _client(os.environ), *options])
     except DaemonFailed as error:
@@ -62,6 +72,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _own_key(state: Path) -> Path:
+    """The key of the person who runs this: a user, made where there is none."""
+    path = state / KEYS_NAME / f"{_own_name()}.key"
+    if not path.exists():
+        Users(path.parent, time.time, LOCK_SECONDS).add(path.stem, None)
+        time.sleep(TAKEN_UP_SECONDS)  # the daemon looks twice a second
+    return path
+
+
+def _own_name() -> str:
+    """The person's login, as far as it may be a user's name."""
+    try:
+        login = getpass.getuser().lower()
+    except (OSError, KeyError):  # a container's user without a name
+        login = ""
+    name = "".join(c for c in login if c in _LETTERS).lstrip("_.-")[:LONGEST_NAME]
+    return name if is_name(name) else "me"
 
 
 def _leave(number: int, _frame: object) -> None:

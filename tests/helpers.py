@@ -31,9 +31,14 @@ def project_environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("CHATD_", "XDG_STATE", "STATE_DIRECTORY", "NOTIFY_"))
+        if not name.startswith(("CHATD_", "XDG_", "STATE_DIRECTORY", "NOTIFY_"))
     }
-    return kept | {"PYTHONPATH": str(ROOT)} | more
+    own = {
+        "PYTHONPATH": str(ROOT),
+        "XDG_DATA_HOME": str(Path.cwd() / "xdg-data"),
+        "XDG_CONFIG_HOME": str(Path.cwd() / "xdg-config"),
+    }
+    return kept | own | more
 
 
 class Daemon:

@@ -37,7 +37,6 @@ from chatd.client.events import (
     Found,
     Member,
     Own,
-    OwnState,
     PresenceChanged,
     RoomBegun,
     RoomInfo,
@@ -200,12 +199,11 @@ class ChatClient(Reconnecting[SessionLine]):
         """Own messages that have not come back in their room's log yet."""
         return [each for each in self._sending.all() if room in (None, each.room)]
 
-    def retry(self, id: str) -> None:
-        """Send one that FAILED once more, as if it was typed now."""
-        for own in self._sending.all():
-            if own.id == id and own.state is OwnState.FAILED:
-                self._sending.discard(id)
-                self.say(own.room, own.body)
+    def retry(self, id: str) -> bool:
+        """Send one that FAILED once more, as if it was typed now, under a new id."""
+        again = self._sending.retry(id, self._new_id(), self._ms())
+        self._soon()
+        return again
 
     def edit(self, id: str, text: str) -> bool:
         """Change one that is not on the wire; False where it is too late."""
@@ -314,7 +312,7 @@ class ChatClient(Reconnecting[SessionLine]):
         line, self._line = self._line, None
         reason = _REFUSED.get(refused.code)
         if reason is not None and self._try_next_key():
-            self._retry(reason, line, 0.0)
+            self._connect()
         elif reason is not None:
             self._leave_for(reason, line)
         else:
@@ -333,8 +331,8 @@ class ChatClient(Reconnecting[SessionLine]):
 
     def line_ended(self, reason: Reason) -> None:
         if reason is Reason.WRONG_KEY and self._try_next_key():
-            line, self._line = self._line, None
-            self._retry(reason, line, 0.0)
+            self._line = None
+            self._connect()
             return
         if reason is Reason.WRONG_KEY:
             self._key = 0

@@ -17,7 +17,7 @@ from chatd.client.marks import Marks
 from chatd.client.session_line import SessionLine
 from chatd.journal.copies import ChainBroken, Copies, Copy
 from chatd.wire.json_text import Object
-from chatd.wire.messages import Message, is_integer, parse_message
+from chatd.wire.messages import Message, is_hash, is_integer, parse_message
 from chatd.wire.requests import History, Join
 
 _log = Logger()
@@ -122,14 +122,17 @@ class Following:
 
     def _joined(self, ack: Object, room: str) -> None:
         first, last = ack.get("first"), ack.get("last")
-        if not (is_integer(first) and is_integer(last)):
-            _log.warn("not-chatd", why="a join's ack without first and last")
+        base, hash = ack.get("base"), ack.get("hash")
+        if not (
+            is_integer(first) and is_integer(last) and is_hash(base) and is_hash(hash)
+        ):
+            _log.warn("not-chatd", why="a join's ack without its head")
             return
         copy = self._copies.of(room)
         if copy is None:
-            self._copies.begin(room, last, str(ack.get("hash")))
+            self._copies.begin(room, last, str(hash))
         elif first > copy.last + 1:
-            self._copies.skip(room, first, str(ack.get("base")))
+            self._copies.skip(room, first, str(base))
         self._copies.follow(room, True)
         copy = self._copies.of(room)
         if copy is not None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
+from chatd.client.errors import SayFailed
 from chatd.client.link import LinkState, Phase, Reason
 
 PERMANENT = frozenset({Reason.WRONG_KEY, Reason.NOT_CHATD})
@@ -63,6 +64,8 @@ async def reach(
     unobserve = client.observe(changed)
     try:
         await online.addTimeout(max(0.0, seconds), clock)
+    except SayFailed as stopped:
+        raise Unreached(stopped.reason, state.where) from None
     except (CancelledError, TimeoutError):
         last = reasons[-1] if reasons else state.reason
         raise Unreached(last or Reason.TIMEOUT, state.where) from None

@@ -76,6 +76,20 @@ class Sending:
         self._tell(OwnChanged(self._own[new_id]))
         return True
 
+    def retry(self, id: str, new_id: str, composed: int) -> bool:
+        """Send one that FAILED once more, behind all others."""
+        own = self._own.get(id)
+        if own is None or own.state is not OwnState.FAILED:
+            return False
+        queued = self._outbox.requeue(id, new_id, composed)
+        if queued is None:
+            return False
+        del self._own[id]
+        self._own[new_id] = _own(queued)
+        self._outgoing.add(queued)
+        self._tell(OwnChanged(self._own[new_id]))
+        return True
+
     def discard(self, id: str) -> bool:
         """Drop one that no server has seen, or none will take."""
         own = self._own.get(id)

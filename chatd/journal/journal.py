@@ -69,6 +69,10 @@ class _Alone:
     done: Deferred[Any]
 
 
+class _Away(sqlite3.OperationalError):
+    """The store failed a moment ago, and is left alone for another."""
+
+
 @implementer(IJournal)
 class SQLiteJournal:
     """A journal in one file of one host."""
@@ -295,12 +299,11 @@ class SQLiteJournal:
         if self._writer is not None:
             return self._writer
         if time.monotonic() < self._retry_at:
-            raise sqlite3.OperationalError("the store is away")
-        writer = Writer(self._path, self._now)
+            raise _Away
         try:
-            writer.prove(self._heads)
-        except BaseException:
-            writer.close()
+            writer = self._reopened()
+        except Exception:
+            self._retry_at = time.monotonic() + _RETRY
             raise
         moved = {
             room: head
@@ -313,12 +316,20 @@ class SQLiteJournal:
         self._reactor.callFromThread(self._back, moved)
         return writer
 
+    def _reopened(self) -> Writer:
+        writer = Writer(self._path, self._now)
+        try:
+            writer.prove(self._heads)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
     def _fail(self, writes: list[_Write], code: str, error: Exception) -> None:
         self._drop()
         if code == "internal":
             _log.critical("journal-refused", error=type(error).__name__)
-        elif time.monotonic() >= self._retry_at:
-            self._retry_at = time.monotonic() + _RETRY
+        elif not isinstance(error, _Away):
             lost = isinstance(error, Lost)
             self._reactor.callFromThread(self._gone, type(error).__name__, lost)
         outcomes: list[Outcome | bool] = []
@@ -354,7 +365,6 @@ class SQLiteJournal:
             self._unindexed = self._proven().index()
         except Exception:
             self._drop()
-            self._retry_at = time.monotonic() + _RETRY
 
     def _index_all(self, writer: Writer) -> None:
         while writer.index():

@@ -143,6 +143,8 @@ class Writer:
     def _insert(self, draft: Draft) -> Outcome | None:
         room, id, sender, body = draft.room, draft.id, draft.sender, draft.body
         if room not in self._rooms:
+            if (known := self._known(draft)) is not None:
+                return known  # and no room is made for it
             self.create(room)
         if not self._add(room, id, sender, draft.composed, body):
             return self._known(draft)

@@ -1,4 +1,4 @@
-"""The command chat-term: options, and which way the lines come and go."""
+"""The command chat-term: options, and which command they choose."""
 
 from __future__ import annotations
 
@@ -6,33 +6,32 @@ import argparse
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from chatd import __version__, keyfile
 from chatd.client import settings
-from chatd.client.link import LinkState, Phase, Reason
-from chatd.client.plain import PlainClient
-from chatd.clients.chat_term.lines import read_messages
+from chatd.clients.chat_term import commands
 from chatd.clients.chat_term.output import Output
-from chatd.clients.chat_term.talk import Talk, described
-from chatd.wire.tokens import Key
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-STOP_SECONDS = 2.0
-"""How long the connection may take to close before the command ends anyway."""
+from chatd.clients.chat_term.run import FAILED, OK, USAGE, CommandFailed, Run
+from chatd.clients.chat_term.saying import Saying, is_terminal, standard_input
+from chatd.clients.chat_term.server_talk import ServerTalk
+from chatd.wire import invite
 
 _EXAMPLES = """examples:
   chat-term                               a conversation; Ctrl-D ends it
-  chat-term send Hello, Server!           one message
-  chat-term send < letter.txt             a whole file as one message
-  chat-term send --each-line < lines.txt  a message a line
+  chat-term send Hello, Server!           to the server, which answers
+  echo done | chat-term send '#ops'       to a room: standard input, as one message
+  chat-term send '#ops' --each-line < log a message a line
+  chat-term tail '#ops'                   what was said there, and what comes
+  chat-term accept < invite.txt           a key of your own, from an invite
 
-exit codes: 0 said, 1 not said (stderr tells why), 2 wrong options or key file"""
+ROOM is #name, or @name for a conversation with one person, or @server.
+What could not be sent is kept, and goes out with the next run.
+exit codes: 0 done, 1 not done (stderr tells why), 2 wrong options or key file"""
+
+LARGEST_COUNT = 1_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,138 +39,121 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         chosen = settings.resolve(args, os.environ, Path.cwd())
-        key = keyfile.read(chosen.key_path)
-    except (settings.BadSettings, keyfile.KeyFileError, OSError) as error:
+        if args.command == "accept":
+            return _accept(args, chosen)
+        keyfile.read(chosen.key_path)
+    except (
+        settings.BadSettings,
+        keyfile.KeyFileError,
+        invite.BadInvite,
+        OSError,
+    ) as error:
         sys.stderr.write(f"chat-term: {error}\n")
         return USAGE
-    terminal = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
-    if args.command is None and terminal and not args.json and _has_prompt():
+    terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    prompting = args.command is None and terminal and not args.json and _has_prompt()
+    if prompting:
         from chatd.clients.chat_term.prompt import install
 
         install()
-        return _Run(args, chosen, key, prompting=True).run()
-    return _Run(args, chosen, key, prompting=False).run()
+    run = Run(chosen, _output(args), args.timeout)
+    return run.run(_chosen(run, args, prompting))
 
 
-class _Run:
-    """One run of the command."""
+def _output(args: argparse.Namespace) -> Output:
+    return Output(
+        lambda: sys.stdout,
+        lambda: sys.stderr,
+        as_json=args.json,
+        clean=is_terminal(sys.stdout),
+    )
 
-    def __init__(
-        self,
-        args: argparse.Namespace,
-        chosen: settings.Settings,
-        key: Key,
-        prompting: bool,
-    ) -> None:
-        # The reactor is chosen by now; nothing imports it before.
-        from twisted.internet import reactor
-        from twisted.internet.endpoints import HostnameEndpoint
 
-        self._reactor: Any = reactor
-        self._args = args
-        self._prompting = prompting
-        # A person at a terminal is told more, and a failed line fails no script.
-        self._talking = args.command is None and _is_terminal(sys.stdin)
-        self._output = Output(
-            lambda: sys.stdout,
-            lambda: sys.stderr,
-            as_json=args.json,
-            clean=_is_terminal(sys.stdout),
+def _chosen(
+    run: Run, args: argparse.Namespace, prompting: bool
+) -> Callable[[], Awaitable[int]]:
+    """The command, to be run inside of the reactor."""
+    match args.command:
+        case "join":
+            return lambda: commands.join(run, args.room)
+        case "tail":
+            return lambda: commands.tail(run, args.room, args.lines, args.count)
+        case "history":
+            return lambda: commands.history(run, args.room, args.lines, args.before)
+        case "search":
+            words = " ".join(args.words)
+            return lambda: commands.search(run, words, args.room, args.lines)
+        case "rooms":
+            return lambda: commands.rooms(run)
+        case "members":
+            return lambda: commands.members(run, args.room)
+        case "verify":
+            return lambda: commands.verify(run, args.room)
+        case "rekey":
+            return lambda: commands.rekey(run)
+        case "send" if args.text and args.text[0][:1] in ("#", "@"):
+            return lambda: _send(run, args)
+    return lambda: _talk(run, args, prompting)
+
+
+async def _send(run: Run, args: argparse.Namespace) -> int:
+    """To a room: the words of the command line, or standard input."""
+    room, words = args.text[0], args.text[1:]
+    texts = [os.fsencode(" ".join(words))]
+    if not words:
+        texts = await standard_input(run, whole=not args.each_line)
+    if not any(texts):
+        raise CommandFailed("nothing to say on standard input")
+    for data in texts:
+        text = data.decode(errors="surrogateescape")
+        if text or not args.each_line:
+            await commands.send(run, room, text)
+    return OK
+
+
+async def _talk(run: Run, args: argparse.Namespace, prompting: bool) -> int:
+    """With the server alone, or at a terminal with everybody."""
+    told = args.command is None and is_terminal(sys.stdin)
+    if args.plain:
+        speaker = run.plain_client(keyfile.read(run.chosen.key_path), told)
+        return await Saying(run, args, speaker, prompting).converse()
+    client = run.client(told)
+    if prompting:
+        from chatd.clients.chat_term.conversation import Conversation
+
+        return await Conversation(run, client).converse()
+    return await Saying(run, args, ServerTalk(client), prompting).converse()
+
+
+def _accept(args: argparse.Namespace, chosen: settings.Settings) -> int:
+    """Read an invite from standard input, and make it a key file."""
+    if sys.stdin is None:
+        raise invite.BadInvite("give the invite, one line, on standard input")
+    if is_terminal(sys.stdin):
+        sys.stderr.write("chat-term: paste the invite, one line: ")
+        sys.stderr.flush()
+    given = invite.parse(sys.stdin.readline(invite.LONGEST_LINE + 2))
+    path = chosen.key_path if args.key else _own_key(given.name)
+    for host, port in given.hosts:
+        run = Run(
+            replace(chosen, host=host, port=port, key_path=path),
+            _output(args),
+            args.timeout,
         )
-        self._client = PlainClient(
-            self._reactor,
-            HostnameEndpoint(
-                self._reactor, chosen.host, chosen.port, timeout=args.timeout
-            ),
-            key,
-            where=f"{chosen.host}:{chosen.port}",
-        )
-        self._talk = Talk(self._client, self._reactor, self._output, args.timeout)
-        self._told: Reason | None = None
-        self._code = INTERRUPTED
+        return run.run(lambda run=run: commands.accept(run, given.key))  # type: ignore[misc]
+    return FAILED
 
-    def run(self) -> int:
-        self._reactor.callWhenRunning(self._start)
-        self._reactor.run()
-        return self._code
 
-    def _start(self) -> None:
-        Deferred.fromCoroutine(self._converse()).addErrback(self._broken).addBoth(
-            lambda _: self._stop()
-        )
-
-    async def _converse(self) -> None:
-        self._client.observe(self._changed)
-        self._client.start()
-        if self._prompting:
-            from chatd.clients.chat_term.prompt import converse
-
-            await converse(self._talk.take, lambda: described(self._client.state))
-        elif getattr(self._args, "text", None):
-            self._talk.take(os.fsencode(" ".join(self._args.text)))
-        elif not await self._read() and self._args.command:
-            self._output.notice("nothing to say on standard input")
-            self._code = FAILED
-            return
-        await self._talk.idle()
-        failed = self._talk.failed and not self._talking
-        self._code = FAILED if failed else OK
-
-    async def _read(self) -> int:
-        """Take standard input; how many messages it was."""
-        if sys.stdin is None:  # closed: descriptor 0 may be anything by now
-            return 0
-        ended: Deferred[None] = Deferred()
-        count = 0
-        release: Callable[[], None]
-
-        def got(data: bytes) -> None:
-            nonlocal count
-            if self._talking and not data:
-                release()
-                return
-            count += 1
-            self._talk.take(data)
-
-        def settled() -> None:
-            release()
-            if self._output.gone and not ended.called:
-                ended.callback(None)
-
-        self._talk.settled = settled
-        release = read_messages(
-            self._reactor,
-            got,
-            lambda: None if ended.called else ended.callback(None),
-            whole=self._args.command == "send" and not self._args.each_line,
-        )
-        await ended
-        return count
-
-    def _changed(self, state: LinkState) -> None:
-        if self._talking:
-            if not self._prompting or state.phase in (Phase.ONLINE, Phase.WAITING):
-                self._output.notice(described(state))
-        elif state.phase is Phase.WAITING and state.reason is not self._told:
-            self._told = state.reason
-            self._output.notice(described(state))
-
-    def _broken(self, failure: Failure) -> None:
-        self._output.notice(f"failed: {type(failure.value).__name__}")
-        self._code = FAILED
-
-    def _stop(self) -> None:
-        def end(_: object) -> None:
-            if self._reactor.running:
-                self._reactor.stop()
-
-        self._client.stop().addTimeout(STOP_SECONDS, self._reactor).addBoth(end)
+def _own_key(name: str) -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    return folder / "chatd" / f"{name}.key"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chat-term",
-        description="Talk to a chatd server: lines in, its replies out.",
+        description="Chat in a terminal, or from scripts.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -180,17 +162,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"chat-term {__version__}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    send = commands.add_parser(
-        "send", help="say one message, from the words or from standard input"
-    )
-    send.add_argument("text", nargs="*", metavar="TEXT")
+    sub = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, words: str, room: bool = False) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = sub.add_parser(
+            name, help=words, description=words
+        )
+        if room:
+            command.add_argument("room", metavar="ROOM")
+        _add_common(command, first=False)
+        return command
+
+    send = add("send", "say one message: the words, or standard input")
+    send.add_argument("text", nargs="*", metavar="[ROOM] TEXT")
     send.add_argument(
         "--each-line",
         action="store_true",
         help="each line of standard input is a message",
     )
-    _add_common(send, first=False)
+    add("join", "follow a room; a public one is made where there is none", room=True)
+    tail = add("tail", "print what was said in a room, and what comes", room=True)
+    _add_lines(tail, 20)
+    tail.add_argument(
+        "--count", type=_number, metavar="N", help="end after so many that came"
+    )
+    history = add("history", "print the last messages of a room", room=True)
+    _add_lines(history, 50)
+    history.add_argument(
+        "--before", type=_number, metavar="SEQ", help="older than this"
+    )
+    search = add("search", "print messages that hold all words, newest first")
+    search.add_argument("words", nargs="+", metavar="WORD")
+    search.add_argument("--room", metavar="ROOM", help="in this room alone")
+    _add_lines(search, 50)
+    add("rooms", "list the rooms that you may see")
+    add("members", "list who is in a room", room=True)
+    add("verify", "print the checked hash of a room: compare it with others", room=True)
+    add("accept", "make a key of your own from an invite on standard input")
+    add("rekey", "replace your key by a new one")
     return parser
 
 
@@ -200,7 +209,7 @@ def _add_common(parser: argparse.ArgumentParser, *, first: bool) -> None:
         "--json",
         action="store_true",
         default=False if first else argparse.SUPPRESS,
-        help='print {"sent", "reply", "ms"} a line, or {"sent", "error"}',
+        help="print one JSON object a line",
     )
     parser.add_argument(
         "--timeout",
@@ -209,12 +218,30 @@ def _add_common(parser: argparse.ArgumentParser, *, first: bool) -> None:
         default=10.0 if first else argparse.SUPPRESS,
         help="how long to wait for a connection, and for a reply (default 10)",
     )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        default=False if first else argparse.SUPPRESS,
+        help="speak the plain dialect: with the server alone, by the shared key",
+    )
 
 
-def _is_terminal(stream: object) -> bool:
-    """Whether `stream`, None when closed, is a terminal."""
-    isatty = getattr(stream, "isatty", None)
-    return isatty is not None and bool(isatty())
+def _add_lines(parser: argparse.ArgumentParser, usual: int) -> None:
+    parser.add_argument(
+        "-n",
+        "--lines",
+        type=_number,
+        default=usual,
+        metavar="N",
+        help=f"how many (default {usual})",
+    )
+
+
+def _number(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1
+    if not 0 <= number <= LARGEST_COUNT:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give 0..{LARGEST_COUNT}")
+    return number
 
 
 def _has_prompt() -> bool:

@@ -6,7 +6,11 @@ import json
 import os
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import TextIO
+
+from chatd.client.events import Own
+from chatd.wire.messages import Message
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -50,6 +54,33 @@ class Output:
         else:
             self._line(cleaned(reply) if self._clean else reply)
 
+    def message(self, message: Message, *, with_room: bool = False) -> None:
+        """A message of a room."""
+        if self._as_json:
+            fields = message._asdict()
+            if message.body is not None:
+                del fields["digest"]
+            self._object(**{k: v for k, v in fields.items() if v is not None})
+            return
+        when = datetime.fromtimestamp(message.time / 1000).strftime("%Y-%m-%d %H:%M")
+        room = f" {message.room}" if with_room else ""
+        body = "(removed)" if message.body is None else message.body
+        text = body.replace("\n", "\n    ")
+        line = f"{when}{room} {message.sender}: {text}"
+        self._line(cleaned(line) if self._clean else line)
+
+    def receipt(self, own: Own) -> None:
+        """An own message is stored: for scripts alone."""
+        if self._as_json:
+            self._object(id=own.id, room=own.room, seq=own.seq, state=own.state.value)
+
+    def record(self, line: str, **fields: str | int | bool) -> None:
+        """One item of a list."""
+        if self._as_json:
+            self._object(**fields)
+        else:
+            self._line(cleaned(line) if self._clean else line)
+
     def failure(self, sent: str, why: str) -> None:
         """`sent` was not said; `why`: in words."""
         if self.gone:  # and with it the run, which is why
@@ -67,7 +98,7 @@ class Output:
         except (OSError, ValueError):  # nobody reads; there is nowhere to say so
             return
 
-    def _object(self, **fields: str | float) -> None:
+    def _object(self, **fields: object) -> None:
         # Escaped to ASCII on a terminal: JSON itself leaves C1 and bidi as they are.
         self._line(json.dumps(fields, ensure_ascii=self._clean))
 

@@ -50,7 +50,7 @@ class Promises(RuleBasedStateMachine):
     def open(self) -> None:
         contents = IJournal(self.journal).open()
         self.journal.committed = lambda fresh, heads: self.told.extend(fresh)
-        assert contents.heads == self.lists.heads
+        assert contents.heads == self.lists.heads, (contents.heads, self.lists.heads)
         assert contents.marks == self.lists.marks
 
     def teardown(self) -> None:
@@ -59,7 +59,8 @@ class Promises(RuleBasedStateMachine):
     @rule(batch=st.lists(drafts, min_size=1, max_size=8))
     def append(self, batch: list[Any]) -> None:
         """Several at once: some the same again, some refused, some behind those."""
-        waiting, expected = [], []
+        waiting: list[Any] = []
+        expected: list[Any] = []
         for room, sender, number, body, composed, lane, code in batch:
             refusal = None if code is None else Refusal(code)
             answer = f"Server received: {body}" if room.endswith("server") else None

@@ -15,7 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from chatd.journal import schema
@@ -56,7 +56,7 @@ def draft(number: int, body: str = "text", lane: Lane | None = None) -> Draft:
     return Draft("#lobby", "alice", f"id{number}", body, None, lane or Lane())
 
 
-class SQLiteJournalTests(SynchronousTestCase):
+class SQLiteJournalTests(TestCase):
     """One file, one thread that writes."""
 
     def setUp(self) -> None:

@@ -398,8 +398,9 @@ class ListTests(SynchronousTestCase):
         bob.ask("join", room="#lobby")
         for _ in range(3):
             self.alice.say("#lobby", "x")
-        for fields in ({"received": 1}, {"read": 2}, {"received": 1}, {"read": 0}):
-            answer = self.alice.ask("mark", room="#lobby", **fields)
+        for name, seq in (("received", 1), ("read", 2), ("received", 1), ("read", 0)):
+            mark: dict[str, Any] = {"room": "#lobby", name: seq}
+            answer = self.alice.ask("mark", **mark)
             self.assertEqual(answer["op"], "ack")
             self.house.clock.advance(1.1)
         answer = self.alice.ask("mark", room="#lobby", received=4)

@@ -1,0 +1,80 @@
+"""The conversation with the server as questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, fail
+
+from chatd.client.chat import ChatClient
+from chatd.client.errors import SayError, SayFailed
+from chatd.client.events import Arrived, Event, OwnChanged, OwnState
+from chatd.client.link import LinkState, Reason
+from chatd.wire.names import SERVER, direct
+
+
+class NotTaken(SayError):
+    """The server will never take this text."""
+
+
+class ServerTalk:
+    """Says texts in one's conversation with the server; each gets its answer.
+
+    A session's counterpart of PlainClient, for what talks with the server alone.
+    """
+
+    def __init__(self, client: ChatClient) -> None:
+        self._client = client
+        self._asked: dict[str, Deferred[str]] = {}  # by the message's id
+        self._stored: dict[str, Deferred[str]] = {}  # by the answer's
+        client.listen(self._heard)
+
+    @property
+    def state(self) -> LinkState:
+        return self._client.state
+
+    def observe(self, callback: Callable[[LinkState], None]) -> Callable[[], None]:
+        return self._client.observe(callback)
+
+    def when_online(self) -> Deferred[None]:
+        """Fires when the session is live and the conversation is followed."""
+        return self._client.when_online().addCallback(lambda _: self._join())
+
+    def say(self, text: str) -> Deferred[str]:
+        """Fires with the server's answer, once both are on its disk."""
+        name = self._client.name
+        if name is None:
+            return fail(SayFailed(Reason.LOST))
+        try:
+            own = self._client.say(direct(name, SERVER), text)
+        except SayError as error:
+            return fail(error)
+        answer = self._asked[own.id] = Deferred()
+        return answer
+
+    def _join(self) -> None:
+        name = self._client.name
+        if name is not None and not self._client.guest:
+            room = direct(name, SERVER)
+            copy = self._client.copy(room)
+            if copy is None or not copy.followed:
+                self._client.join(room).addErrback(lambda _: None)
+
+    def _heard(self, event: Event) -> None:
+        match event:
+            case OwnChanged(own) if own.id in self._asked:
+                if own.state is OwnState.STORED:
+                    self._stored[f"re:{own.seq}"] = self._asked.pop(own.id)
+                elif own.state is OwnState.FAILED:
+                    answer = self._asked.pop(own.id)
+                    if not answer.called:
+                        answer.errback(NotTaken(own.reason or own.code or ""))
+            case Arrived(messages):
+                for message in messages:
+                    if message.sender == SERVER:
+                        self._answered(message.id, message.body or "")
+
+    def _answered(self, id: str, body: str) -> None:
+        answer = self._stored.pop(id, None)
+        if answer is not None and not answer.called:
+            answer.callback(body)
