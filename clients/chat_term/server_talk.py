@@ -37,28 +37,27 @@ class ServerTalk:
         return self._client.observe(callback)
 
     def when_online(self) -> Deferred[None]:
-        """Fires when the session is live and the conversation is followed."""
-        return self._client.when_online().addCallback(lambda _: self._join())
+        return self._client.when_online()
 
     def say(self, text: str) -> Deferred[str]:
         """Fires with the server's answer, once both are on its disk."""
-        name = self._client.name
+        name, client = self._client.name, self._client
         if name is None:
             return fail(SayFailed(Reason.LOST))
+        room = direct(name, SERVER)
+        copy = client.copy(room)
+        if client.guest or (copy is not None and copy.followed):
+            return self._say(room, text)
+        # The answer comes in the conversation: it has to be followed before.
+        return client.join(room).addCallback(lambda _: self._say(room, text))
+
+    def _say(self, room: str, text: str) -> Deferred[str]:
         try:
-            own = self._client.say(direct(name, SERVER), text)
+            own = self._client.say(room, text)
         except SayError as error:
             return fail(error)
         answer = self._asked[own.id] = Deferred()
         return answer
-
-    def _join(self) -> None:
-        name = self._client.name
-        if name is not None and not self._client.guest:
-            room = direct(name, SERVER)
-            copy = self._client.copy(room)
-            if copy is None or not copy.followed:
-                self._client.join(room).addErrback(lambda _: None)
 
     def _heard(self, event: Event) -> None:
         match event:
