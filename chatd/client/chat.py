@@ -126,7 +126,7 @@ class ChatClient(Reconnecting[SessionLine]):
         self._key = 0  # index of the one that is tried, or opened the session
         self._store = store
         self._copies = store.copies
-        self._wanted = name
+        self._given = self._wanted = name
         self._agent = agent
         self._now = now
         self._urandom = urandom
@@ -304,13 +304,19 @@ class ChatClient(Reconnecting[SessionLine]):
 
     def line_welcomed(self, welcome: Welcome) -> None:
         self._welcome = welcome
-        if not is_guest(welcome.name):
+        if is_guest(welcome.name):
+            self._wanted = welcome.name  # keep it, as long as nobody else has it
+        else:
             self._store.set("name", welcome.name)
         self._store.set("server", welcome.server)
 
     def line_refused(self, refused: Refused) -> None:
         line, self._line = self._line, None
         reason = _REFUSED.get(refused.code)
+        if reason is Reason.NAME and self._wanted != self._given:
+            self._wanted = self._given
+            self._connect()
+            return
         if reason is not None and self._try_next_key():
             self._connect()
         elif reason is not None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from chatd import __version__, keyfile
 from chatd.client import settings
+from chatd.client.server_talk import ServerTalk
 from chatd.clients.chat_term import commands
 from chatd.clients.chat_term.output import Output
 from chatd.clients.chat_term.run import FAILED, OK, USAGE, CommandFailed, Run
 from chatd.clients.chat_term.saying import Saying, is_terminal, standard_input
-from chatd.clients.chat_term.server_talk import ServerTalk
 from chatd.wire import invite
 
 _EXAMPLES = """examples:

@@ -7,6 +7,7 @@ import sys
 import time
 import tkinter as tk
 import webbrowser
+from pathlib import Path
 from tkinter import filedialog
 
 from twisted.internet.defer import Deferred, succeed
@@ -21,7 +22,11 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from chatd.client.plain import PlainClient
+from chatd import __version__
+from chatd.client import account
+from chatd.client.chat import ChatClient
+from chatd.client.link import LinkState, Phase
+from chatd.client.server_talk import ServerTalk
 from chatd.client.settings import Settings
 from chatd.clients.chat_tk import screen
 from chatd.clients.chat_tk.loop import TkLoop
@@ -30,6 +35,7 @@ from chatd.clients.chat_tk.spans import without_colour_pictures
 from chatd.clients.chat_tk.target import Place, Target, check
 from chatd.clients.chat_tk.theme import Theme
 from chatd.clients.chat_tk.view import Actions, MainWindow
+from chatd.journal.client_store import ClientStore
 from chatd.logs import LineObserver, Stream, text_line
 from chatd.wire.tokens import Key
 
@@ -55,7 +61,8 @@ class Program:
         theme: str,
     ) -> None:
         self._root, self._reactor, self._wanted = root, reactor, wanted
-        self._client: PlainClient | None = None
+        self._client: ServerTalk | None = None
+        self._store = ClientStore(None)
         self.loop = TkLoop(root, reactor, self._callback_failed)
         self._theme = Theme(root, scale)
         self._theme.use(_resolved(theme))
@@ -109,14 +116,29 @@ class Program:
     def _connect(self, place: Place) -> None:
         old, self._client = self._client, None
         if old is not None:
-            _logged(old.stop(), "stop-failed")
+            store = self._store
+            _logged(old.stop(), "stop-failed").addCallback(lambda _: store.close())
         endpoint = HostnameEndpoint(self._reactor, place.host, place.port)
-        client = PlainClient(self._reactor, endpoint, place.key, where=place.address)
-        self._client = client
-        self._wanted = Settings(place.host, place.port, place.key_path)
+        self._wanted = wanted = Settings(place.host, place.port, place.key_path)
+        store, _ = account.open_store(account.store_path(wanted, os.environ))
+        session = ChatClient(
+            self._reactor,
+            endpoint,
+            account.keys(place.key_path),
+            store,
+            agent=f"chat-tk/{__version__}",
+            where=place.address,
+        )
+        session.observe(lambda state: self._proven(state, session, place.key_path))
+        client = ServerTalk(session)
+        self._client, self._store = client, store
         self.window.show_chat()
         client.start()
         self._presenter.attach(client, place.address)
+
+    def _proven(self, state: LinkState, session: ChatClient, path: Path) -> None:
+        if state.phase is Phase.ONLINE:
+            account.settle(path, session.key)
 
     def shut_down(self) -> Deferred[None]:
         """Stop the client, for _PATIENCE at most; the window is alive still."""
@@ -126,7 +148,8 @@ class Program:
             return succeed(None)
         gone = client.stop()
         gone.addTimeout(_PATIENCE, self._reactor)
-        return _logged(gone, "stop-failed")
+        store = self._store
+        return _logged(gone, "stop-failed").addCallback(lambda _: store.close())
 
     # -- what the window asks
 

@@ -665,3 +665,25 @@ class ArrivedTests(SynchronousTestCase):
         self.assertTrue([e for e in alice.events if isinstance(e, Arrived)])
         self.assertEqual(heard, [])
         self.assertTrue(self.flushLoggedErrors(RuntimeError))
+
+
+class GuestNameTests(SynchronousTestCase):
+    """A guest without a wish is given a name, and keeps it."""
+
+    def test_kept(self) -> None:
+        """After a reconnect it is the same one, unless somebody else has it."""
+        house = House(self)
+        cable = Cable(house)
+        account = Account(self, cable, "any", keys=[house.shared])
+        name = account.client.name
+        assert name is not None
+        cable.cut()
+        cable.pass_time(2)
+        self.assertEqual(account.client.name, name)
+        cable.refusing = True
+        cable.cut()
+        house.session(name, host="192.0.2.5")
+        cable.refusing = False
+        cable.pass_time(5)
+        self.assertIs(account.client.state.phase, Phase.ONLINE)
+        self.assertNotEqual(account.client.name, name)

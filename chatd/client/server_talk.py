@@ -29,6 +29,15 @@ class ServerTalk:
         self._stored: dict[str, Deferred[str]] = {}  # by the answer's
         client.listen(self._heard)
 
+    def start(self) -> None:
+        self._client.start()
+
+    def stop(self) -> Deferred[None]:
+        return self._client.stop()
+
+    def retry_now(self) -> None:
+        self._client.retry_now()
+
     @property
     def state(self) -> LinkState:
         return self._client.state
