@@ -2,6 +2,8 @@
 # make test    every test, lint, types, coverage
 # make serve   the daemon alone, in the foreground; make chat: a client for it
 #
+# make chaos   minutes of kill -9 and cut connections: nothing lost, nothing twice
+#
 # PYTHON=... chooses the Python for .venv, CHATD_PORT=... another port than 5555.
 
 VENV ?= .venv
@@ -12,7 +14,7 @@ export CHATD_PORT
 IN = $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run serve chat test check-code check-types check-tests format clean
+.PHONY: run serve chat chaos test check-code check-types check-tests format clean
 
 run: $(VENV)/.run
 	@$(IN)/python -m chatd.run --state $(STATE)
@@ -24,6 +26,9 @@ chat: $(VENV)/.run
 	@$(IN)/python -m chatd.run --state $(STATE) --client-only
 
 test: check-code check-types check-tests
+
+chaos: $(VENV)/.test
+	$(IN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 check-code: $(VENV)/.test
 	$(IN)/ruff check .
