@@ -31,6 +31,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 def make(folder: Path) -> None:
     """Make the folder, mode 0700, where it is not there. Raises KeyFileError."""
     try:
+        folder.parent.mkdir(0o700, parents=True, exist_ok=True)
         folder.mkdir(0o700)
     except FileExistsError:
         pass
