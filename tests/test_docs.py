@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import hmac
 import json
+import os
 import re
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -14,8 +18,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import keyfile, tap
 from chatd.server.limits import Limits
+from chatd.wire import handshake
+from chatd.wire.channel import Channel
 from chatd.wire.framing import FrameDecoder, encode, token_length
-from chatd.wire.handshake import is_hello, refused
+from chatd.wire.handshake import Ephemeral
+from chatd.wire.messages import ROOT_HASH, holds, message_fields, parse_message
 from chatd.wire.plain import DEFAULT_FRAME, reply
 from chatd.wire.tokens import Key, Refusal, Sealer
 from tests.helpers import ROOT, Daemon, project_environment
@@ -25,12 +32,10 @@ PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
-def block(text: str, language: str) -> str:
-    """The one code block of that language."""
-    (found,) = re.findall(
-        rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE
-    )
-    return str(found)
+def block(text: str, language: str, number: int = 0) -> str:
+    """A code block of that language."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return str(found[number])
 
 
 class VectorTests(SynchronousTestCase):
@@ -91,14 +96,95 @@ class VectorTests(SynchronousTestCase):
             decoder.feed(frame.encode())
             self.assertIsNotNone(decoder.fault, frame)
 
-    def test_hello(self) -> None:
-        """The hello is one, and its refusal is bound to it."""
-        hello = bytes.fromhex(self.vectors["hello"]["plaintext_hex"])
-        expected = bytes.fromhex(self.vectors["hello"]["refused_hex"])
-        self.assertTrue(is_hello(hello))
-        fields = json.loads(expected[1:])
-        made = refused(hello, fields["code"], fields["reason"], versions=[])
-        self.assertEqual(made, expected)
+
+class SessionVectorTests(SynchronousTestCase):
+    """docs/protocol.md, section 5, the session dialect."""
+
+    def setUp(self) -> None:
+        self.vectors = json.loads(block(PROTOCOL, "json", 1))
+        self.key = Key.parse(self.vectors["key"])
+
+    def bytes(self, name: str) -> bytes:
+        return bytes.fromhex(self.vectors[name + "_hex"])
+
+    def sealer(self, key: str) -> Sealer:
+        now = self.vectors["time"]
+        return Sealer(Key.parse(key), lambda: now, os.urandom)
+
+    def test_handshake(self) -> None:
+        """hello, welcome and refused are these, bound to the hello."""
+        client = Ephemeral(lambda n: self.bytes("client_private"))
+        server = Ephemeral(lambda n: self.bytes("server_private"))
+        hello = handshake.hello("example/1.0", "bob", client.public)
+        self.assertEqual(hello, self.bytes("hello"))
+        self.assertEqual(handshake.parse_hello(hello).public, client.public)
+        self.assertEqual(sha256(hello).hexdigest(), self.vectors["H"])
+        terms = handshake.Welcome("den", "bob", server.public, 16_384, 65_536)
+        welcome = handshake.welcome(hello, terms)
+        self.assertEqual(welcome, self.bytes("welcome"))
+        self.assertEqual(handshake.parse_answer(hello, welcome), terms)
+        refusal = handshake.refused(hello, "full", "try later", retry_after=5000)
+        self.assertEqual(refusal, self.bytes("refused"))
+        for name in ("hello", "welcome"):
+            token = self.vectors[name + "_token"].encode()
+            opened = self.sealer(self.vectors["key"]).open([token])
+            self.assertEqual(opened, [self.bytes(name)])
+
+    def test_keys(self) -> None:
+        """Both sides derive these keys; HMAC alone comes to the same (RFC 5869)."""
+        hello, welcome = self.bytes("hello"), self.bytes("welcome")
+        expected = [
+            self.vectors[f"key_{way}"]
+            for way in ("client_to_server", "server_to_client")
+        ]
+        sides = [
+            Ephemeral(lambda n, name=name: self.bytes(name))  # type: ignore[misc]
+            for name in ("client_private", "server_private")
+        ]
+        for mine, other in (sides, sides[::-1]):
+            keys = mine.keys(other.public, self.key, hello, welcome)
+            self.assertEqual([key.text for key in keys], expected)
+        prk = hmac.digest(self.key.raw, self.bytes("shared"), "sha256")
+        info = b"chatd/1" + sha256(hello).digest() + sha256(welcome).digest()
+        first = hmac.digest(prk, info + b"\1", "sha256")
+        okm = first + hmac.digest(prk, first + info + b"\2", "sha256")
+        self.assertEqual(okm, self.bytes("okm"))
+        self.assertEqual(
+            [urlsafe_b64encode(half).decode() for half in (okm[:32], okm[32:])],
+            expected,
+        )
+
+    def test_frames(self) -> None:
+        """Each frame has that token, and opens in a channel in that order."""
+        for way, key in (
+            ("client", "key_client_to_server"),
+            ("server", "key_server_to_client"),
+        ):
+            frames = self.vectors[f"{way}_frames"]
+            oracle = Fernet(self.vectors[key])
+            for frame in frames:
+                plain = bytes.fromhex(frame["plaintext_hex"])
+                iv = bytes.fromhex(frame["iv_hex"])
+                made = oracle._encrypt_from_parts(plain, self.vectors["time"], iv)
+                self.assertEqual(made.decode(), frame["token"])
+            sealer = self.sealer(self.vectors[key])
+            channel = Channel(sealer, sealer)
+            texts = channel.open([frame["token"].encode() for frame in frames])
+            self.assertEqual(len(texts), len(frames))
+            for text, frame in zip(texts, frames, strict=True):
+                self.assertEqual(text, bytes.fromhex(frame["plaintext_hex"])[8:])
+
+    def test_chain(self) -> None:
+        """The hashes of three messages, one of them without its body."""
+        previous, before = ROOT_HASH, bytes(32)
+        for link in self.vectors["chain"]:
+            message = parse_message(link["message"])
+            before = sha256(before + bytes.fromhex(link["canonical_hex"])).digest()
+            self.assertEqual(before.hex(), message.hash)
+            self.assertTrue(holds(previous, message))
+            self.assertEqual(message_fields(message), link["message"])
+            previous = message.hash
+        self.assertIsNone(message.body)
 
 
 class ClientTests(SynchronousTestCase):
