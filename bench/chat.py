@@ -162,7 +162,9 @@ def crowd(folder: Path, sessions: int, seconds: float) -> dict[str, object]:
     swarm = daemon.sessions(sessions)
     members = swarm.sessions[: min(IN_ROOM, sessions)]
     join(swarm, members)
-    count, since, took = int(RATE * seconds), {}, []
+    count = int(RATE * seconds)
+    since: dict[str, float] = {}
+    took: list[float] = []
 
     def acked(session: Session, id: str) -> None:
         if id in since:

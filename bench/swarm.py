@@ -6,7 +6,7 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from chatd.wire import handshake
 from chatd.wire.channel import Channel
@@ -46,7 +46,7 @@ class Session:
         self._channel = Channel(*make)
         self.say({"op": "ping", "id": "first"})
 
-    def say(self, *requests: dict[str, object]) -> None:
+    def say(self, *requests: Mapping[str, object]) -> None:
         tokens = self._channel.seal([write(each) for each in requests])
         self.socket.sendall(b"".join(map(encode, tokens)))
 

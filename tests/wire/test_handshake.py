@@ -45,7 +45,7 @@ class HelloTests(SynchronousTestCase):
     def code(self, plaintext: bytes) -> str:
         with self.assertRaises(HelloFault) as caught:
             handshake.parse_hello(plaintext)
-        return caught.exception.code
+        return str(caught.exception.code)
 
     def test_taken(self) -> None:
         """A hello is what it says; its name may be left out."""
