@@ -190,7 +190,7 @@ def crowd(folder: Path, sessions: int, seconds: float) -> dict[str, object]:
         swarm.turn(max(0.0, began + sent / RATE - time.perf_counter()))
     swarm.until(lambda: all(each.pushes >= count for each in members))
     cuts = quantiles(took, n=100)
-    result = {
+    result: dict[str, object] = {
         "sessions": sessions,
         "members": len(members),
         "messages": count,
