@@ -53,8 +53,8 @@ from chatd.journal.copies import Copy
 from chatd.journal.outbox import OutboxFull
 from chatd.wire.handshake import Refused, Welcome
 from chatd.wire.json_text import Object
-from chatd.wire.messages import Message, is_integer
-from chatd.wire.names import is_guest
+from chatd.wire.messages import ROOT_HASH, Message, is_integer
+from chatd.wire.names import is_guest, is_room
 from chatd.wire.requests import (
     DEFAULT_PAGE,
     Members,
@@ -88,7 +88,6 @@ _GOODBYE = {
     "removed": Reason.REMOVED,
     "rotated": Reason.ROTATED,
     "restart": Reason.RESTART,
-    "shutdown": Reason.RESTART,
 }
 
 
@@ -235,18 +234,23 @@ class ChatClient(Reconnecting[SessionLine]):
 
     def leave(self, room: str) -> None:
         """Follow `room` no more; what is held of it stays."""
-        self._copies.follow(room, False)
+        self._following.leave(room)
+        self._sending.dropped(room)
 
     def forget(self, room: str) -> None:
         """Drop the copy of `room`: the person starts over with the server's."""
         self._following.forget(room)
+        self._sending.dropped(room)
 
     def messages(
         self, room: str, before: int | None = None, limit: int = DEFAULT_PAGE
     ) -> Deferred[list[Message]]:
         """Up to `limit` messages below `before`, the newest of these, ascending.
 
-        From the copy where it has them, else from the server, checked, and kept.
+        From the copy where it has them, else from the server: checked, with all that
+        lies between, and kept; of a room without a copy it is not kept. Fewer than
+        `limit` where there are no more, or no session. Fails with RequestFailed,
+        SayFailed, BadAnswer.
         """
         return self._following.messages(room, before, limit)
 
@@ -327,11 +331,9 @@ class ChatClient(Reconnecting[SessionLine]):
 
     def line_goodbye(self, reason: str, retry_after: int | None) -> None:
         line, self._line = self._line, None
-        why = _GOODBYE.get(reason, Reason.LOST)
-        if retry_after is None and why is not Reason.LOST:
+        why = _GOODBYE.get(reason, Reason.ENDED)
+        if retry_after is None:
             self._leave_for(why, line)
-        elif retry_after is None:
-            self._retry(why, line)
         else:
             self._retry(why, line, max(retry_after / 1000, 0.1))
 
@@ -345,7 +347,6 @@ class ChatClient(Reconnecting[SessionLine]):
         super().line_ended(reason)
 
     def line_messages(self, messages: Sequence[Message]) -> None:
-        self._sending.arrived(messages, self.name or "")
         if self.guest:  # its talk with the server is kept nowhere
             own = tuple(each for each in messages if each.room.startswith("@"))
             if own:
@@ -357,7 +358,9 @@ class ChatClient(Reconnecting[SessionLine]):
         match push:
             case {"op": "presence", "name": str(name), "online": bool(online)}:
                 self._tell_event(PresenceChanged(name, online))
-            case {"op": "room", "room": str(room)}:
+            case {"op": "room", "room": str(room)} if is_room(room):
+                if self._copies.of(room) is None and push.get("first") == 1:
+                    self._copies.begin(room, 0, ROOT_HASH)  # new: all of it, then
                 self._tell_event(RoomBegun(room))
             case {"op": "cursor", "room": str(room), "name": str(name)}:
                 received, read = push.get("received"), push.get("read")
@@ -395,6 +398,9 @@ class ChatClient(Reconnecting[SessionLine]):
         self._marks.offline()
         self._sending.offline()
         self._following.offline()
+        if self._kick is not None:
+            self._kick.cancel()
+            self._kick = None
         for call in [] if line is None else line.release():
             if not call.called:
                 call.errback(SayFailed(reason))
@@ -402,8 +408,9 @@ class ChatClient(Reconnecting[SessionLine]):
             self._following.stopped(reason)
 
     def _leave_for(self, reason: Reason, line: SessionLine | None) -> None:
-        """Stop until the person acts."""
+        """Stop until the person acts; every key is tried again then."""
         self._line = line
+        self._key = 0
         self._halt(reason)
 
     def _try_next_key(self) -> bool:
@@ -449,6 +456,8 @@ class ChatClient(Reconnecting[SessionLine]):
         return int(self._now() * 1000)
 
     def _tell_event(self, event: Event) -> None:
+        if isinstance(event, Arrived):
+            self._sending.arrived(event.messages, self.name or "")
         for ticket, callback in list(self._listeners.items()):
             if ticket in self._listeners:
                 try:

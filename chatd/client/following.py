@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,8 +18,8 @@ from chatd.client.marks import Marks
 from chatd.client.session_line import SessionLine
 from chatd.journal.copies import ChainBroken, Copies, Copy
 from chatd.wire.json_text import Object
-from chatd.wire.messages import Message, is_hash, is_integer, parse_message
-from chatd.wire.requests import History, Join
+from chatd.wire.messages import Message, is_hash, is_integer
+from chatd.wire.requests import LARGEST_PAGE, History, Join
 
 _log = Logger()
 
@@ -42,6 +43,8 @@ class Following:
         self._tell = tell
         self._line: SessionLine | None = None
         self._waiting: dict[str, list[Deferred[Copy]]] = {}
+        self._left: set[str] = set()  # a join's ack may still be on its way
+        self._timers: dict[str, IDelayedCall] = {}  # of joins to be asked for again
 
     def online(self, line: SessionLine) -> None:
         """A session is live: join what is followed."""
@@ -52,6 +55,9 @@ class Following:
 
     def offline(self) -> None:
         self._line = None
+        timers, self._timers = self._timers, {}
+        for timer in timers.values():
+            timer.cancel()
 
     def stopped(self, reason: Reason) -> None:
         """Nobody will join what waits."""
@@ -62,12 +68,18 @@ class Following:
 
     def join(self, room: str) -> Deferred[Copy]:
         """See ChatClient.join."""
+        self._left.discard(room)
         joined: Deferred[Copy] = Deferred()
         waiting = self._waiting.setdefault(room, [])
         waiting.append(joined)
         if self._line is not None and len(waiting) == 1:
             self._join(room)
         return joined
+
+    def leave(self, room: str) -> None:
+        """See ChatClient.leave."""
+        self._left.add(room)
+        self._copies.follow(room, False)
 
     def forget(self, room: str) -> None:
         """See ChatClient.forget."""
@@ -80,30 +92,30 @@ class Following:
         self, room: str, before: int | None, limit: int
     ) -> Deferred[list[Message]]:
         """See ChatClient.messages."""
-        held = self._copies.history(room, before, limit)
-        copy, line = self._copies.of(room), self._line
-        if line is None or copy is None or copy.trouble is not None:
-            return succeed(held)
-        if len(held) == limit or copy.first <= 1:
-            return succeed(held)
-        asked = line.ask(History(line.number(), room, copy.first, limit=limit))
-        asked.addCallback(self._older, room)
-        return asked.addCallback(lambda _: self._copies.history(room, before, limit))
+        return Deferred.fromCoroutine(self._messages(room, before, limit))
 
     def arrived(self, messages: Sequence[Message]) -> None:
         """Store what was pushed, and tell of what is new."""
-        broken: ChainBroken | None = None
-        fresh: Sequence[Message] = ()
+        rooms = [r for r in {message.room for message in messages} if self._wants(r)]
+        messages = [message for message in messages if message.room in rooms]
         try:
-            fresh = self._copies.add(messages)
-        except ChainBroken as trouble:
-            broken, fresh = trouble, trouble.before
+            fresh: Sequence[Message] = self._copies.add(messages)
+        except ChainBroken as broken:  # of one room, or several
+            fresh = broken.before
         for room in {message.room for message in fresh}:
             self._marks.received(room)
         if fresh:
             self._tell(Arrived(tuple(fresh)))
-        if broken is not None:
-            self._troubled(broken.room, "broken")
+        for room in rooms:
+            copy = self._copies.of(room)
+            if copy is not None and copy.trouble is not None:
+                self._troubled(room, copy.trouble)
+
+    def _wants(self, room: str) -> bool:
+        """Whether more of `room` is taken: a server goes on telling of one that was
+        left until the session ends."""
+        copy = self._copies.of(room)
+        return copy is not None and copy.followed and copy.trouble is None
 
     def _join(self, room: str) -> None:
         line, copy = self._line, self._copies.of(room)
@@ -116,24 +128,29 @@ class Following:
         request = Join(line.number(), room)
         if copy is not None:
             request = Join(request.id, room, copy.last, copy.hash)
-        line.ask(request).addCallbacks(
-            self._joined, self._not_joined, callbackArgs=(room,), errbackArgs=(room,)
+        asked = line.ask(request)
+        asked.addCallbacks(
+            self._joined,
+            self._not_joined,
+            callbackArgs=(room, line),
+            errbackArgs=(room, line),
         )
+        asked.addErrback(lambda failure: _log.failure("join-failed", failure))
 
-    def _joined(self, ack: Object, room: str) -> None:
+    def _joined(self, ack: Object, room: str, line: SessionLine) -> None:
         first, last = ack.get("first"), ack.get("last")
         base, hash = ack.get("base"), ack.get("hash")
         if not (
             is_integer(first) and is_integer(last) and is_hash(base) and is_hash(hash)
         ):
-            _log.warn("not-chatd", why="a join's ack without its head")
+            line.distrust("a join's ack without its head")
             return
         copy = self._copies.of(room)
         if copy is None:
             self._copies.begin(room, last, str(hash))
         elif first > copy.last + 1:
             self._copies.skip(room, first, str(base))
-        self._copies.follow(room, True)
+        self._copies.follow(room, room not in self._left)
         copy = self._copies.of(room)
         if copy is not None:
             self._agreed(room, copy)
@@ -142,30 +159,64 @@ class Following:
         for joined in self._waiting.pop(room, []):
             joined.callback(copy)
 
-    def _not_joined(self, failure: Failure, room: str) -> None:
-        error = failure.value
-        if not isinstance(error, RequestFailed):
+    def _not_joined(self, failure: Failure, room: str, line: SessionLine) -> None:
+        if self._line is not line:
             return  # the line went: it is joined again with the next
-        copy = self._copies.of(room)
-        if error.code == "diverged" and copy is not None:
+        error, copy = failure.value, self._copies.of(room)
+        if not isinstance(error, RequestFailed):
+            self._later(room, _AGAIN)
+        elif error.code == "diverged" and copy is not None:
             self._copies.trouble(room, "diverged")
-            self._agreed(room, copy)
+            self._agreed(room, replace(copy, trouble="diverged"))
             self._troubled(room, "diverged")
         elif error.for_good:
             self._copies.follow(room, False)
             for joined in self._waiting.pop(room, []):
                 joined.errback(error)
         else:
-            wait = _AGAIN if error.retry_after is None else error.retry_after
-            self._reactor.callLater(wait, self._join, room)
+            self._later(
+                room, _AGAIN if error.retry_after is None else error.retry_after
+            )
 
-    def _older(self, ack: Object, room: str) -> None:
-        """Keep an older page."""
-        page = [parse_message(each) for each in lists.items(ack, "messages")]
-        try:
-            self._copies.prepend(room, page)
-        except ChainBroken:
-            self._troubled(room, "broken")
+    def _later(self, room: str, seconds: float) -> None:
+        """Ask for a join again."""
+
+        def again() -> None:
+            del self._timers[room]
+            self._join(room)
+
+        if room not in self._timers:
+            self._timers[room] = self._reactor.callLater(seconds, again)
+
+    async def _messages(
+        self, room: str, before: int | None, limit: int
+    ) -> list[Message]:
+        while True:
+            held = self._copies.history(room, before, limit)
+            copy, line = self._copies.of(room), self._line
+            if line is None or (copy is not None and copy.trouble is not None):
+                return held
+            if copy is None:
+                most = min(limit, LARGEST_PAGE)
+                ask = History(line.number(), room, before, limit=most)
+                return lists.page(await line.ask(ask), room, before)
+            if len(held) >= limit or copy.first <= 1:
+                return held
+            # What lies between is needed, too: by it the page is checked.
+            below = before is not None and before < copy.first
+            most = LARGEST_PAGE if below else min(limit, LARGEST_PAGE)
+            ask = History(line.number(), room, copy.first, limit=most)
+            older = lists.messages(await line.ask(ask))
+            now = self._copies.of(room)
+            if now is None or now.first != copy.first:
+                continue  # another one asked, too, or the room was started over
+            try:
+                self._copies.prepend(room, older)
+            except ChainBroken:
+                self._troubled(room, "broken")
+            now = self._copies.of(room)
+            if now is None or now.first == copy.first:  # there is nothing more
+                return self._copies.history(room, before, limit)
 
     def _troubled(self, room: str, kind: str) -> None:
         copy = self._copies.of(room)

@@ -45,6 +45,8 @@ class Line(Protocol):
     """A connection, dead weight until its holder says `begin`."""
 
     transport: IStreamTransport
+    _cut_short = Reason.NOT_CHATD
+    """Why a connection goes that was heard, but did not prove itself."""
 
     def __init__(self, reactor: IReactorTime, limits: Limits) -> None:
         self._reactor = reactor
@@ -109,6 +111,8 @@ class Line(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._proven:
             self._gone = Reason.LOST
+        elif self._heard and self._holder is not None:
+            self._gone = self._cut_short
         elif self._heard or not isinstance(
             reason.value, ConnectionDone | ConnectionLost
         ):

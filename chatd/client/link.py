@@ -29,6 +29,7 @@ class Reason(Enum):
     # What the server said when it refused or ended a session:
     RESTART = "restart"
     FULL = "full"
+    ENDED = "ended"
     KICKED = "kicked"
     BANNED = "banned"
     REMOVED = "removed"
@@ -84,6 +85,7 @@ class Reason(Enum):
 _SAID = {
     Reason.RESTART: "The server restarts; it will be back soon.",
     Reason.FULL: "The server has no room for one more session now.",
+    Reason.ENDED: "The server ended the session, for now. Connect again later.",
     Reason.KICKED: "The server ended this session. Connect again if it was a mistake.",
     Reason.BANNED: "The server lets this user in no more. Ask its operator.",
     Reason.REMOVED: "This user was removed from the server. Ask its operator.",

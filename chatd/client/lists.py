@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from chatd.client.events import Found, Member, RoomInfo
 from chatd.wire.json_text import Object
-from chatd.wire.messages import BadAnswer, parse_message
+from chatd.wire.messages import ROOT_HASH, BadAnswer, Message, holds, parse_message
 
 _MARKS: dict[str, type] = {"received": int, "read": int}
 _ROOM = {"room": str, "first": int, "last": int, "hash": str} | _MARKS
@@ -28,9 +28,28 @@ async def all_members(ask: Page) -> list[Member]:
 
 def found(ack: Object) -> Found:
     """What a ``search`` was answered. Raises BadAnswer."""
-    messages = [parse_message(each) for each in items(ack, "messages")]
     next = ack.get("next")
-    return Found(messages, next if isinstance(next, str) else None)
+    return Found(messages(ack), next if isinstance(next, str) else None)
+
+
+def messages(ack: Object) -> list[Message]:
+    """The messages in an answer. Raises BadAnswer."""
+    return [parse_message(each) for each in items(ack, "messages")]
+
+
+def page(ack: Object, room: str, before: int | None) -> list[Message]:
+    """A page of the history of `room` where no copy can check it: each message by the
+    one ahead of it. Raises BadAnswer where they do not fit."""
+    found = messages(ack)
+    last, hash = (0, ROOT_HASH) if found and found[0].seq == 1 else (None, "")
+    for message in found:
+        right = message.room == room and (before is None or message.seq < before)
+        if last is not None:
+            right = right and message.seq == last + 1 and holds(hash, message)
+        if not right:
+            raise BadAnswer("a page of history that does not fit together")
+        last, hash = message.seq, message.hash
+    return found
 
 
 def items(ack: Object, name: str) -> list[Object]:

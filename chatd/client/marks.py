@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
+from chatd.client.errors import RequestFailed
 from chatd.client.session_line import SessionLine
 from chatd.journal.copies import Copies
 from chatd.wire.names import SERVER
 from chatd.wire.requests import Mark
+
+_TOLERANCE = 0.001  # seconds that a timer may come early
 
 
 class Marks:
@@ -65,6 +69,12 @@ class Marks:
         ]
         return sum(received >= seq for received in others), len(others)
 
+    def _not_marked(self, failure: Failure, room: str, line: SessionLine) -> None:
+        error = failure.value
+        for_good = isinstance(error, RequestFailed) and error.for_good
+        if line is self._line and not for_good:
+            self._mark(room)
+
     def _mark(self, room: str) -> None:
         if self._line is None:
             return
@@ -81,7 +91,7 @@ class Marks:
         later: dict[str, None] = {}
         for room in self._due:
             told = self._told.get(room)
-            if told is not None and now - told < self._period:
+            if told is not None and now - told < self._period - _TOLERANCE:
                 later[room] = None
                 continue
             copy = self._copies.of(room)
@@ -90,7 +100,7 @@ class Marks:
             self._told[room] = now
             read = min(copy.read, copy.last)
             mark = Mark(line.number(), room, max(copy.last, 0), read)
-            line.ask(mark).addErrback(lambda _: None)
+            line.ask(mark).addErrback(self._not_marked, room, line)
         self._due = later
         if later:
             first = min(self._told[room] for room in later)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from chatd.journal.outbox import Queued
 
+_TOLERANCE = 0.001  # seconds that a timer may come early
+
 
 @dataclass(slots=True)
 class _Room:
@@ -53,7 +55,8 @@ class Outgoing:
         left = self._most - sum(len(room.in_flight) for room in self._rooms.values())
         found: list[Queued] = []
         for room in self._rooms.values():
-            if room.refused and not room.in_flight and now >= room.not_before:
+            over = now >= room.not_before - _TOLERANCE
+            if room.refused and not room.in_flight and over:
                 room.refused = False
             if room.refused:
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.client.errors import RequestFailed
@@ -18,6 +19,8 @@ from chatd.journal.outbox import Outbox, Queued
 from chatd.wire.json_text import Object
 from chatd.wire.messages import Message, is_integer
 from chatd.wire.requests import Send
+
+_log = Logger()
 
 
 class Sending:
@@ -120,16 +123,15 @@ class Sending:
             return
         for queued in self._outgoing.due(self._reactor.seconds()):
             send = Send(queued.id, queued.room, queued.body, queued.composed)
-            line.ask(send).addCallbacks(
+            asked = line.ask(send)
+            asked.addCallbacks(
                 self._stored,
                 self._not_stored,
-                callbackArgs=(queued,),
+                callbackArgs=(queued, line),
                 errbackArgs=(queued, line),
             )
-        due = self._outgoing.next_due()
-        if due is not None and self._timer is None:
-            wait = max(0.0, due - self._reactor.seconds())
-            self._timer = self._reactor.callLater(wait, self._again)
+            asked.addErrback(lambda failure: _log.failure("send-failed", failure))
+        self._wake(self._outgoing.next_due())
 
     def arrived(self, messages: Sequence[Message], name: str) -> None:
         """What came in its room's log needs no state of its own any more."""
@@ -141,9 +143,18 @@ class Sending:
                 self._settle(own, message.seq)
             self._own.pop(message.id, None)
 
-    def _stored(self, ack: Object, queued: Queued) -> None:
+    def dropped(self, room: str) -> None:
+        """What `room` has stored comes in its log no more."""
+        for own in self.all():
+            if own.room == room and own.state is OwnState.STORED:
+                del self._own[own.id]
+
+    def _stored(self, ack: Object, queued: Queued, line: SessionLine) -> None:
         own, seq = self._own.get(queued.id), ack.get("seq")
-        if own is not None and is_integer(seq):
+        if not is_integer(seq):
+            line.distrust("a send's ack without seq")
+            return
+        if own is not None:
             self._settle(own, seq)
             copy = self._copies.of(own.room)
             if copy is None or not copy.followed or copy.last >= seq:
@@ -173,6 +184,17 @@ class Sending:
             now = self._reactor.seconds()
             self._outgoing.not_taken(queued.room, queued.id, now, after)
         self.send()
+
+    def _wake(self, due: float | None) -> None:
+        """Send again at `due`, if nothing is to be sent before."""
+        if due is None:
+            return
+        if self._timer is not None and self._timer.getTime() > due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            wait = max(0.0, due - self._reactor.seconds())
+            self._timer = self._reactor.callLater(wait, self._again)
 
     def _again(self) -> None:
         self._timer = None

@@ -24,6 +24,8 @@ from chatd.wire.tokens import Key, Refusal, Sealer
 LARGEST_FRAME = 16 * 1024 * 1024
 """Bytes of the largest plaintext that a server may announce."""
 
+_TOLERANCE = 0.001  # seconds that a timer may come early
+
 
 class SessionHolder(Holder, typing.Protocol):
     """Who a session's line tells what comes."""
@@ -48,6 +50,7 @@ class SessionLine(Line):
     """A session from its hello on."""
 
     _holder: SessionHolder | None
+    _cut_short = Reason.LOST  # what came so far was right, or the line had ended
 
     def __init__(
         self,
@@ -95,10 +98,9 @@ class SessionLine(Line):
         self._numbers += 1
         return f"q{self._numbers}"
 
-    @property
-    def room(self) -> bool:
-        """Whether the transport takes more."""
-        return not self._paused and not self._ended
+    def distrust(self, why: str) -> None:
+        """What the server answered is no answer: end the line. `why`: fit for a log."""
+        self._faulty(why)
 
     def release(self) -> list[Deferred[Object]]:
         """Hand over the calls without an answer, in order."""
@@ -231,7 +233,7 @@ class SessionLine(Line):
     def _look(self) -> None:
         """Was the server heard of late?"""
         self._watch = None
-        silent = self._reactor.seconds() - self._last
+        silent = self._reactor.seconds() - self._last + _TOLERANCE
         if silent >= self._limits.dead:
             self._end(Reason.TIMEOUT)
         elif silent >= self._limits.quiet:

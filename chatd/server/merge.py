@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 PERIOD = 1.0
 """Seconds between two news about the same (protocol section 4.6)."""
 
+_TOLERANCE = 0.001  # seconds that a timer may come early
+
 
 class Merge:
     """The first news about something goes out at once, later ones after the period.
@@ -41,7 +43,9 @@ class Merge:
 
     def _over(self) -> None:
         now = self._clock.seconds()
-        over = [about for about, at in self._told.items() if now - at >= PERIOD]
+        over = [
+            about for about, at in self._told.items() if now - at >= PERIOD - _TOLERANCE
+        ]
         for about in over:
             del self._told[about]
         self._timer = None

@@ -33,7 +33,11 @@ def _dot(at: float) -> Shape:
 
 ICONS: dict[str, tuple[Shape, ...]] = {
     "pending": (lambda s: ring(s * 0.5, s * 0.5, s * 0.32, max(1.1, s * 0.10)),),
-    "answered": (_line((0.20, 0.54), (0.42, 0.75), (0.82, 0.28), w=0.12),),
+    "delivered": (
+        _line((0.08, 0.54), (0.30, 0.75), (0.66, 0.28), w=0.12),
+        _line((0.50, 0.72), (0.53, 0.75), (0.94, 0.28), w=0.12),
+    ),
+    "stored": (_line((0.20, 0.54), (0.42, 0.75), (0.82, 0.28), w=0.12),),
     "failed": (
         lambda s: minus(
             minus(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 
 from chatd.clients.chat_tk.palette import person_colour
-from chatd.clients.chat_tk.presenter import SERVER
 from chatd.clients.chat_tk.scrolling import Scrolling
+from chatd.clients.chat_tk.side_list import SERVER
 from chatd.clients.chat_tk.spans import Body, Day, Head, Mark, Row
 from chatd.clients.chat_tk.theme import Theme
 
@@ -151,6 +151,20 @@ class MessageList(ttk.Frame):
         self.text.configure(state="disabled")
         self.scrolling.settle()
 
+    def reset(self, rows: Sequence[Row], see: int | None) -> None:
+        """Write these in place of all; bring `see` to the top, None: the end."""
+        text = self.text
+        text.configure(state="normal")
+        text.delete("1.0", "end")
+        self._forget(set(self.ids))
+        self.ids = []
+        self._write("end-1c", rows)
+        text.configure(state="disabled")
+        self.scrolling.to_end()
+        if see is not None:
+            text.update_idletasks()
+            text.yview(f"m{see}")
+
     def replace_top(self, rows: Sequence[Row], through: int) -> None:
         """Write rows in place of all up to the end of message `through`.
 
@@ -232,6 +246,8 @@ class MessageList(ttk.Frame):
         if failed:  # written backwards, since the mark stays to the left
             text.insert(at, "Try again", ("body", "retry", f"r{id}"))
             text.insert(at, f" {self._drawable(why)}   ", ("body", "failed"))
+        if mark is Mark.DELIVERED:
+            text.insert(at, f" {why}", ("body", "time"))
         name = f"mark:{self._number()}:{mark.value}"
         text.image_create(
             at,

@@ -26,7 +26,6 @@ from chatd import __version__
 from chatd.client import account
 from chatd.client.chat import ChatClient
 from chatd.client.link import LinkState, Phase
-from chatd.client.server_talk import ServerTalk
 from chatd.client.settings import Settings
 from chatd.clients.chat_tk import screen
 from chatd.clients.chat_tk.loop import TkLoop
@@ -61,7 +60,7 @@ class Program:
         theme: str,
     ) -> None:
         self._root, self._reactor, self._wanted = root, reactor, wanted
-        self._client: ServerTalk | None = None
+        self._client: ChatClient | None = None
         self._store = ClientStore(None)
         self.loop = TkLoop(root, reactor, self._callback_failed)
         self._theme = Theme(root, scale)
@@ -130,7 +129,7 @@ class Program:
             where=place.address,
         )
         session.observe(lambda state: self._proven(state, session, place.key_path))
-        client = ServerTalk(session)
+        client = session
         self._client, self._store = client, store
         self.window.show_chat()
         client.start()

@@ -22,7 +22,8 @@ class Mark(enum.Enum):
 
     RECEIVED = "received"  # the server's: no mark
     PENDING = "pending"
-    ANSWERED = "answered"
+    STORED = "stored"
+    DELIVERED = "delivered"
     FAILED = "failed"
 
 

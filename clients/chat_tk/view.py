@@ -12,8 +12,10 @@ from chatd.client.link import Phase
 from chatd.clients.chat_tk.banners import BannerStrip, TroubleStrip
 from chatd.clients.chat_tk.composer import Composer
 from chatd.clients.chat_tk.form import ConnectForm
+from chatd.clients.chat_tk.link_status import Banner
 from chatd.clients.chat_tk.message_list import MessageList
-from chatd.clients.chat_tk.presenter import SERVER, Banner, Presenter
+from chatd.clients.chat_tk.presenter import Presenter
+from chatd.clients.chat_tk.side_list import SERVER, SideItem
 from chatd.clients.chat_tk.sidebar import Sidebar
 from chatd.clients.chat_tk.spans import Mark, Row
 from chatd.clients.chat_tk.target import Place, Target
@@ -50,7 +52,14 @@ class MainWindow:
         root.title("chat")
         root.minsize(px(400), px(320))
         root.protocol("WM_DELETE_WINDOW", actions.close)
-        self.side = Sidebar(root, theme, name, actions.settings)
+        self.side = Sidebar(
+            root,
+            theme,
+            name,
+            on_settings=actions.settings,
+            on_choose=self._choose,
+            on_join=self._join,
+        )
         self.edge = ttk.Frame(root, style="Line.TFrame", width=1)
         self.chat = chat = ttk.Frame(root, style="List.TFrame")
         chat.columnconfigure(0, weight=1)
@@ -120,7 +129,7 @@ class MainWindow:
         )
         head.columnconfigure(2, weight=1)
         self._icon = ttk.Label(head, style="List.TLabel")
-        title = ttk.Label(head, style="Title.TLabel", text=SERVER)
+        self.title = title = ttk.Label(head, style="Title.TLabel", text=SERVER)
         self.topic = ttk.Label(head, style="Topic.TLabel", width=1)
         self._icon.grid(row=0, column=0, padx=(0, px(6)))
         title.grid(row=0, column=1, sticky="w")
@@ -230,6 +239,20 @@ class MainWindow:
     def show_status(self, phase: Phase, text: str) -> None:
         self.side.show_status(phase, text)
 
+    def show_room(self, label: str) -> None:
+        self.title.configure(text=label)
+        self.composer.prompt(f"Message {label}")
+
+    def show_side(self, items: Sequence[SideItem]) -> None:
+        self.side.show(items)
+
+    def reset_rows(self, rows: Sequence[Row], see: int | None) -> None:
+        if rows:
+            self.empty.place_forget()
+        else:
+            self.empty.place(in_=self.messages, relx=0.5, rely=0.5, anchor="center")
+        self.messages.reset(rows, see)
+
     def append_rows(self, rows: Sequence[Row]) -> None:
         self.empty.place_forget()
         self.messages.append(rows)
@@ -267,8 +290,19 @@ class MainWindow:
         return "break"
 
     def _scrolled(self, at_end: bool) -> None:
+        if self._presenter is None:
+            return
+        self._presenter.scrolled(at_end)
+        if not at_end and self.messages.text.yview()[0] <= 0.0:
+            self._presenter.older()
+
+    def _choose(self, room: str) -> None:
         if self._presenter is not None:
-            self._presenter.scrolled(at_end)
+            self._presenter.open(room)
+            self.composer.text.focus_set()
+
+    def _join(self, text: str) -> bool:
+        return self._presenter is not None and self._presenter.join(text)
 
     def _retry_line(self, id: int) -> None:
         if self._presenter is not None:

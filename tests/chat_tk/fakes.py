@@ -1,14 +1,13 @@
-"""Stand-ins: a connection that the test answers, a view that notes what it is told."""
+"""Stand-ins: a link that the test changes, a view that notes what it is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred
-
 from chatd.client.link import LinkState, Phase, Reason
-from chatd.clients.chat_tk.presenter import Banner
-from chatd.clients.chat_tk.spans import Mark, Row
+from chatd.clients.chat_tk.link_status import Banner
+from chatd.clients.chat_tk.side_list import SideItem
+from chatd.clients.chat_tk.spans import Body, Mark, Row
 
 ONLINE = LinkState(Phase.ONLINE)
 
@@ -18,22 +17,12 @@ def waiting(reason: Reason, seconds: float) -> LinkState:
     return LinkState(Phase.WAITING, reason, seconds, "here:1")
 
 
-class FakeClient:
-    """Keeps what was said and gives the answers that the test wants."""
+class FakeLink:
+    """A link in whatever state the test wants."""
 
     def __init__(self, state: LinkState = ONLINE) -> None:
         self.state = state
-        self.said: list[tuple[str, Deferred[str]]] = []
-        self.retries = 0
         self.observers: list[Callable[[LinkState], None]] = []
-
-    def say(self, text: str) -> Deferred[str]:
-        answer: Deferred[str] = Deferred()
-        self.said.append((text, answer))
-        return answer
-
-    def retry_now(self) -> None:
-        self.retries += 1
 
     def observe(self, callback: Callable[[LinkState], None]) -> Callable[[], None]:
         self.observers.append(callback)
@@ -45,27 +34,38 @@ class FakeClient:
         for observer in list(self.observers):
             observer(state)
 
-    def answer(self, at: int = -1) -> None:
-        """The server answers the line number `at`."""
-        text, answer = self.said[at]
-        answer.callback(f"Server received: {text}")
-
 
 class FakeView:
     """Notes what it is told to show."""
 
     def __init__(self) -> None:
-        self.server = ""
+        self.server = self.room = self.status = self.trouble = ""
         self.banner: Banner | None = None
-        self.status = ""
-        self.appends: list[list[Row]] = []
+        self.side: list[SideItem] = []
+        self.bodies: list[Body] = []
+        self.seen: int | None = None
+        self.writes = 0
         self.tops: list[tuple[list[Row], int]] = []
-        self.marks: list[tuple[int, Mark, str]] = []
         self.below = 0
-        self.trouble = ""
+
+    @property
+    def texts(self) -> list[str]:
+        """The messages shown, as text."""
+        return ["".join(span.text for span in body.spans) for body in self.bodies]
+
+    @property
+    def marks(self) -> list[tuple[Mark, str]]:
+        """What became of each message shown."""
+        return [(body.mark, body.why) for body in self.bodies]
 
     def show_server(self, address: str) -> None:
         self.server = address
+
+    def show_room(self, label: str) -> None:
+        self.room = label
+
+    def show_side(self, items: Sequence[SideItem]) -> None:
+        self.side = list(items)
 
     def show_banner(self, banner: Banner | None) -> None:
         self.banner = banner
@@ -73,14 +73,22 @@ class FakeView:
     def show_status(self, phase: Phase, text: str) -> None:
         self.status = text
 
+    def reset_rows(self, rows: Sequence[Row], see: int | None) -> None:
+        self.bodies = [row for row in rows if isinstance(row, Body)]
+        self.seen = see
+
     def append_rows(self, rows: Sequence[Row]) -> None:
-        self.appends.append(list(rows))
+        self.bodies += [row for row in rows if isinstance(row, Body)]
+        self.writes += 1
 
     def replace_top(self, rows: Sequence[Row], through: int) -> None:
         self.tops.append((list(rows), through))
+        self.bodies = [body for body in self.bodies if body.id >= through]
 
     def set_mark(self, id: int, mark: Mark, why: str) -> None:
-        self.marks.append((id, mark, why))
+        for at, body in enumerate(self.bodies):
+            if body.id == id:
+                self.bodies[at] = Body(id, body.spans, mark, why)
 
     def show_below(self, count: int) -> None:
         self.below = count

@@ -1,186 +1,220 @@
-"""The client's logic, without a display."""
+"""The window's logic, without a display, against a whole server in memory."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.errors import Crowded, SayFailed, TooLong
-from chatd.client.link import LinkState, Phase, Reason
 from chatd.clients.chat_tk.presenter import FLUSH, PAGE, SHOWN, Presenter
-from chatd.clients.chat_tk.spans import Body, Mark
-from tests.chat_tk.fakes import ONLINE, FakeClient, FakeView, waiting
+from chatd.clients.chat_tk.spans import Mark
+from chatd.server.limits import Limits
+from tests.chat_tk.fakes import FakeView
+from tests.client.cable import Account, Cable
+from tests.server.house import House
 
 
 class PresenterTests(SynchronousTestCase):
+    """Mira at her window; Bob elsewhere."""
+
     def setUp(self) -> None:
-        self.clock, self.view, self.client = Clock(), FakeView(), FakeClient()
+        self.house = House(self, Limits(messages=0))
+        self.cable = Cable(self.house)
+        self.bob = Account(self, self.cable, "bob")
+        self.mira = Account(self, self.cable, "mira", connect=False)
+        self.view = FakeView()
         self.presenter = Presenter(
-            self.view, self.clock, lambda: 1e9 + self.clock.seconds(), "mira", dt.UTC
+            self.view, self.house.clock, self.house.now, "login", dt.UTC
         )
-        self.presenter.attach(self.client, "here:1")
-        self.addCleanup(self._end)
+        self.presenter.attach(self.mira.client, "here:1")
+        self.addCleanup(self.presenter.close)
+        self.mira.client.start()
+        self.flow()
 
-    def _end(self) -> None:
-        self.presenter.close()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.client.observers, [])
+    def flow(self) -> None:
+        self.cable.flow()
+        self.house.clock.advance(FLUSH)
+        self.cable.flow()
 
-    def bodies(self) -> list[Body]:
-        rows = [row for rows in self.view.appends for row in rows]
-        return [row for row in rows if isinstance(row, Body)]
+    def bob_says(self, room: str, *texts: str) -> None:
+        for text in texts:
+            self.bob.client.say(room, text)
+        self.flow()
 
-    def test_own_line_is_pending_at_once(self) -> None:
-        """A line is in the window before the server knows of it, marked pending."""
-        self.assertTrue(self.presenter.submit("hello\n"))
-        (body,) = self.bodies()
-        self.assertEqual((body.spans[0].text, body.mark), ("hello", Mark.PENDING))
-        self.assertEqual(self.client.said[0][0], "hello")
+    def test_server_first(self) -> None:
+        """It begins with the server's conversation; rooms and people are listed."""
+        self.assertEqual((self.view.room, self.view.server), ("Server", "here:1"))
+        kinds = [(item.kind, item.label) for item in self.view.side]
+        self.assertEqual(kinds, [("server", "Server"), ("room", "#lobby")])
+        self.assertTrue(self.view.side[0].chosen)
+        self.assertEqual(self.view.status, "Online")
+
+    def test_server_answers(self) -> None:
+        """A line is there at once, pending, then stored, with the answer below."""
+        self.assertTrue(self.presenter.submit("hello"))
+        self.assertEqual(self.view.marks, [(Mark.PENDING, "")])
+        self.flow()
+        self.assertEqual(self.view.texts, ["hello", "Server received: hello"])
+        self.assertEqual(self.view.marks[0], (Mark.STORED, ""))
 
     def test_blank_line_is_not_sent(self) -> None:
-        """Nothing but blanks is not taken."""
-        self.assertFalse(self.presenter.submit(" \n "))
-        self.assertEqual(self.client.said, [])
+        """White space alone is nothing to say."""
+        self.assertFalse(self.presenter.submit(" \n"))
+        self.assertEqual(self.view.texts, [])
 
-    def test_answer_is_shown_and_marks_its_own_line(self) -> None:
-        """Each answer marks the line it belongs to, whatever the order."""
-        for text in ("one", "two"):
-            self.presenter.submit(text)
-        self.client.answer(1)
-        self.assertEqual(self.view.marks, [(2, Mark.ANSWERED, "")])
-        self.client.answer(0)
-        self.assertEqual(self.view.marks[-1], (1, Mark.ANSWERED, ""))
-        self.clock.advance(FLUSH)
-        shown = [body.spans[0].text for body in self.bodies()]
-        expected = ["one", "two", "Server received: two", "Server received: one"]
-        self.assertEqual(shown, expected)
+    def test_too_long_is_told(self) -> None:
+        """What cannot be sent is told, and stays with its writer."""
+        self.assertFalse(self.presenter.submit("x" * 16_385))
+        self.assertIn("16384", self.view.trouble)
 
-    def test_many_answers_are_written_at_once(self) -> None:
-        """What arrives within the gathering time is one write to the window."""
-        for n in range(20):
-            self.presenter.submit(str(n))
-        for n in range(20):
-            self.client.answer(n)
-        before = len(self.view.appends)
-        self.clock.advance(FLUSH)
-        self.assertEqual(len(self.view.appends), before + 1)
+    def test_room(self) -> None:
+        """A room shows what was said and what comes; what is written goes there."""
+        self.bob_says("#lobby", "before")
+        self.presenter.open("#lobby")
+        self.flow()
+        self.assertEqual((self.view.room, self.view.texts), ("#lobby", ["before"]))
+        self.bob_says("#lobby", "after")
+        self.presenter.submit("mine")
+        self.flow()
+        self.assertEqual(self.view.texts, ["before", "after", "mine"])
+        self.assertEqual(self.house.journal.of("#lobby")[-1].sender, "mira")
 
-    def test_refused_line_says_that_it_was_not_sent(self) -> None:
-        """Without a connection a line is not sent, and says why."""
-        self.client.state = waiting(Reason.REFUSED, 5)
+    def test_unread(self) -> None:
+        """What comes elsewhere is counted there, until it is opened and seen."""
+        self.bob_says("#lobby", "1", "2")
+        self.bob_says("@bob+mira", "psst")
+        counts = {item.label: item.unread for item in self.view.side}
+        self.assertEqual((counts["#lobby"], counts["bob"]), (2, 1))
+        self.presenter.open("#lobby")
+        self.flow()
+        counts = {item.label: item.unread for item in self.view.side}
+        self.assertEqual((counts["#lobby"], counts["bob"]), (0, 1))
+        self.cable.pass_time(2)
+        self.assertEqual(self.house.journal.marks["#lobby"]["mira"].read, 2)
+
+    def test_not_read_while_scrolled_away(self) -> None:
+        """Away from the end nothing more counts as read; what came is counted."""
+        self.presenter.open("#lobby")
+        self.flow()
+        self.presenter.scrolled(False)
+        self.bob_says("#lobby", "x")
+        self.assertEqual(self.view.below, 1)
+        self.assertEqual([i.unread for i in self.view.side if i.label == "#lobby"], [1])
+        self.presenter.scrolled(True)
+        self.assertEqual(self.view.below, 0)
+        self.assertEqual([i.unread for i in self.view.side if i.label == "#lobby"], [0])
+
+    def test_delivered(self) -> None:
+        """An own message tells how many of the others have it."""
+        self.bob.join("#lobby")
+        self.presenter.open("#lobby")
+        self.mira.get(self.mira.client.members("#lobby"))
         self.presenter.submit("x")
-        self.client.said[0][1].errback(SayFailed(Reason.REFUSED))
-        expected = (1, Mark.FAILED, "Not sent: connection refused")
-        self.assertEqual(self.view.marks, [expected])
+        self.cable.pass_time(3)
+        self.assertEqual(self.view.marks, [(Mark.DELIVERED, "1 of 1")])
 
-    def test_lost_line_may_have_arrived(self) -> None:
-        """A line on the wire when the connection goes is not called unsent."""
+    def test_failed_for_good(self) -> None:
+        """What the server will never take says why, and goes out by Try again."""
+        self.house.journal.fault = lambda draft: "forbidden"
         self.presenter.submit("x")
-        self.client.said[0][1].errback(SayFailed(Reason.LOST))
-        why = "No answer: connection lost; it may have arrived"
-        self.assertEqual(self.view.marks, [(1, Mark.FAILED, why)])
+        self.flow()
+        ((mark, why),) = self.view.marks
+        self.assertIs(mark, Mark.FAILED)
+        self.assertIn("Not sent: not allowed here", why)
+        self.house.journal.fault = lambda draft: None
+        self.presenter.retry(self.view.bodies[0].id)
+        self.flow()
+        self.assertEqual(self.view.texts, ["x", "Server received: x"])
 
-    def test_other_failures_have_their_words(self) -> None:
-        """A limit is named; nothing stays pending."""
-        for error, words in (
-            (TooLong(10), "longer than 10 bytes"),
-            (Crowded(), "Too many texts wait for the server: try again later"),
-        ):
-            self.presenter.submit("x")
-            self.client.said[-1][1].errback(error)
-            _, mark, why = self.view.marks[-1]
-            self.assertEqual((mark, why), (Mark.FAILED, f"Not sent: {words}"))
-
-    def test_error_of_our_own_is_logged_and_shown(self) -> None:
-        """An unforeseen error fails the line and is in the log."""
-        self.presenter.submit("x")
-        self.client.said[0][1].errback(ZeroDivisionError())
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertIs(self.view.marks[-1][1], Mark.FAILED)
-
-    def test_failed_line_is_sent_again_once(self) -> None:
-        """Try again sends a failed line, and no other."""
-        self.presenter.submit("x")
-        self.presenter.retry(1)
-        self.assertEqual(len(self.client.said), 1)
-        self.client.said[0][1].errback(SayFailed(Reason.LOST))
-        self.presenter.retry(1)
-        self.presenter.retry(1)
-        self.assertEqual([text for text, _ in self.client.said], ["x", "x"])
-        self.client.answer()
-        self.assertEqual(self.view.marks[-1], (1, Mark.ANSWERED, ""))
-
-    def test_countdown_is_live(self) -> None:
-        """The seconds until the next try are counted down; Try now is offered."""
-        self.client.change(waiting(Reason.REFUSED, 10))
-        banner = self.view.banner
-        assert banner is not None
-        self.assertIn("Nothing listens at here:1", banner.text)
-        self.assertEqual((banner.detail, banner.retry), ("Trying again in 10 s", True))
-        self.client.state = waiting(Reason.REFUSED, 9)
-        self.clock.advance(1)
-        banner = self.view.banner
-        assert banner is not None
-        self.assertEqual(banner.detail, "Trying again in 9 s")
-        self.assertEqual(self.view.status, "Offline, 9 s")
-
-    def test_reasons_are_told_apart(self) -> None:
-        """Refused, unreachable, a wrong key, silence: each has its own words."""
-        words = set()
-        for reason in (Reason.REFUSED, Reason.UNREACHABLE, Reason.WRONG_KEY):
-            self.client.change(waiting(reason, 5))
-            banner = self.view.banner
-            assert banner is not None
-            words.add(banner.text)
-            self.assertEqual(banner.settings, reason is Reason.WRONG_KEY)
-        self.assertEqual(len(words), 3)
-
-    def test_online_has_no_banner_and_no_timer(self) -> None:
-        """When all is well nothing is shown and nothing ticks."""
-        self.client.change(waiting(Reason.LOST, 5))
-        self.client.change(LinkState(Phase.CONNECTING))
-        self.assertEqual(self.view.status, "Connecting…")
-        self.client.change(ONLINE)
-        self.assertIsNone(self.view.banner)
-        self.assertEqual(self.view.status, "Online")
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_try_now_reaches_the_client(self) -> None:
-        """The button asks the client not to wait."""
+    def test_offline(self) -> None:
+        """A line said offline waits, and goes out when the server is back."""
+        self.cable.refusing = True
+        self.cable.cut()
+        self.presenter.submit("later")
+        self.assertEqual(self.view.marks, [(Mark.PENDING, "")])
+        assert self.view.banner is not None
+        self.cable.refusing = False
         self.presenter.retry_now()
-        self.assertEqual(self.client.retries, 1)
+        self.cable.pass_time(3)
+        self.assertEqual(self.view.texts, ["later", "Server received: later"])
+        self.assertIsNone(self.view.banner)
+
+    def test_older_pages(self) -> None:
+        """At the top the page before comes, down to the first message."""
+        self.bob_says("#lobby", *map(str, range(250)))
+        self.presenter.open("#lobby")
+        self.flow()
+        self.assertEqual(len(self.view.texts), PAGE)
+        for expected in (200, 250, 250):
+            self.presenter.scrolled(False)
+            self.presenter.older()
+            self.flow()
+            self.assertEqual(self.view.texts, [str(n) for n in range(250)][-expected:])
+        self.assertIsNotNone(self.view.seen)
 
     def test_window_is_bounded(self) -> None:
         """Never more than SHOWN messages: at one more the oldest page goes."""
-        for n in range(SHOWN):
-            self.presenter.submit(str(n))
-        self.assertEqual((len(self.presenter.messages), self.view.tops), (SHOWN, []))
-        self.presenter.submit("one more")
-        self.assertEqual(len(self.presenter.messages), SHOWN - PAGE)
-        (rows, through) = self.view.tops[0]
-        self.assertEqual(through, self.presenter.messages[0].id)
-        self.assertEqual(len(rows), 3)  # its day, its head, itself
+        self.presenter.open("#lobby")
+        self.flow()
+        self.bob_says("#lobby", *map(str, range(SHOWN + 1)))
+        self.assertEqual(len(self.view.texts), SHOWN - PAGE)
+        self.assertEqual(self.view.texts[-1], str(SHOWN))
 
-    def test_failure_of_a_line_that_is_gone_is_told(self) -> None:
-        """A line that left the window does not fail in silence."""
-        for n in range(SHOWN + 1):
-            self.presenter.submit(str(n))
-        self.client.said[0][1].errback(SayFailed(Reason.LOST))
-        self.assertIn("no longer shown", self.view.trouble)
+    def test_many_are_written_at_once(self) -> None:
+        """What arrives within the gathering time is one write to the window."""
+        self.presenter.open("#lobby")
+        self.flow()
+        before = self.view.writes
+        self.bob_says("#lobby", *map(str, range(20)))
+        self.assertEqual(self.view.writes, before + 1)
 
-    def test_answers_below_are_counted(self) -> None:
-        """Away from the end the reader is told how many came, until the end is seen."""
-        self.presenter.submit("x")
-        self.presenter.scrolled(False)
-        self.client.answer()
-        self.assertEqual(self.view.below, 1)
-        self.presenter.scrolled(True)
-        self.assertEqual(self.view.below, 0)
+    def test_join(self) -> None:
+        """A room is made, a person talked to, by name; nonsense is told."""
+        self.assertTrue(self.presenter.join("Ops"))
+        self.flow()
+        self.assertEqual(self.view.room, "#ops")
+        self.assertIn("#ops", self.house.hub.rooms)
+        self.assertTrue(self.presenter.join("@bob"))
+        self.presenter.submit("hi")
+        self.flow()
+        self.assertEqual(self.house.journal.of("@bob+mira")[0].body, "hi")
+        self.assertFalse(self.presenter.join("no room!"))
+        self.assertIn("#name", self.view.trouble)
 
-    def test_another_server_takes_over(self) -> None:
-        """After a change of server the old one's states are no longer shown."""
-        old, self.client = self.client, FakeClient()
-        self.presenter.attach(self.client, "there:2")
-        self.assertEqual((old.observers, self.view.server), ([], "there:2"))
+    def test_presence(self) -> None:
+        """Who is there is seen, and who left."""
+        self.bob.client.stop()
+        self.cable.pass_time(2)
+        bob = [(i.label, i.online) for i in self.view.side if i.kind == "person"]
+        self.assertEqual(bob, [("bob", False)])
+
+    def test_trouble(self) -> None:
+        """A server that lost what it acknowledged is told of, in words."""
+        self.presenter.open("#lobby")
+        self.bob_says("#lobby", "1", "2")
+        journal, room = self.house.journal, self.house.hub.rooms["#lobby"]
+        journal.log.pop()
+        last = journal.log[-1]
+        room.head = room.head._replace(last=last.seq, hash=last.hash)
+        self.cable.cut()
+        self.cable.pass_time(3)
+        self.assertIn("lost or changed", self.view.trouble)
+
+    def test_removed_user(self) -> None:
+        """A removed user is told so."""
+        self.house.users.remove("mira")
+        self.house.hub.dismiss()
+        self.flow()
+        assert self.view.banner is not None
+        self.assertIn("removed", self.view.banner.text)
+
+    def test_guest(self) -> None:
+        """A guest has the same window: the server, and public rooms."""
+        guest = Account(self, self.cable, "~gus", connect=False)
+        self.presenter.attach(guest.client, "there:2")
+        guest.client.start()
+        self.flow()
+        self.presenter.submit("hi")
+        self.flow()
+        self.assertEqual(self.view.texts, ["hi", "Server received: hi"])
+        self.assertEqual(self.presenter.name, "~gus")

@@ -78,7 +78,7 @@ class SpanTests(SynchronousTestCase):
         """One head for what a sender writes in a row; a new one after a pause."""
 
         def message(id: int, after: float, sender: str = "mira") -> Message:
-            return Message(id, sender, "text", NOON + after, Mark.ANSWERED)
+            return Message(id, sender, "text", NOON + after, Mark.STORED)
 
         group = [message(1, 0), message(2, 10), message(3, 400), message(4, 401, "x")]
         group.append(message(5, 86400, "x"))

@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from twisted.internet.task import Clock
-
-from chatd.client.errors import SayFailed
-from chatd.client.link import Reason
+from chatd.clients.chat_tk.link_status import Banner
 from chatd.clients.chat_tk.presenter import FLUSH, SHOWN, Presenter
+from chatd.clients.chat_tk.spans import Message
 from chatd.clients.chat_tk.target import Place, Target
 from chatd.clients.chat_tk.theme import Theme
 from chatd.clients.chat_tk.view import Actions, MainWindow
+from chatd.server.limits import Limits
 from chatd.wire.tokens import Key
 from tests.chat_tk.driver import WindowTestCase
-from tests.chat_tk.fakes import ONLINE, FakeClient, waiting
+from tests.client.cable import Account, Cable
+from tests.server.house import House
 
 
 class ViewTestCase(WindowTestCase):
-    """A window with a presenter and a stand-in for the connection."""
+    """A window with a presenter, and a whole server in memory."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -38,11 +38,16 @@ class ViewTestCase(WindowTestCase):
             drawable=str,
         )
         self.window = MainWindow(self.root, self.theme, "mira@larch", actions)
-        self.client, self.clock = FakeClient(), Clock()
+        self.house = House(self, Limits(messages=0))
+        self.cable = Cable(self.house)
+        account = Account(self, self.cable, "mira", connect=False)
+        self.clock, self.client = self.house.clock, account.client
         self.presenter = Presenter(self.window, self.clock, time.time, "mira@larch")
         self.addCleanup(self.presenter.close)
         self.window.bind(self.presenter)
         self.presenter.attach(self.client, "here:1")
+        self.client.start()
+        self.cable.flow()
         self.list = self.window.messages.text
         self.field = self.window.composer.text
         self.rest()
@@ -56,7 +61,14 @@ class ViewTestCase(WindowTestCase):
         return [n.split(":")[2] for n in names if n.startswith("mark:")]
 
     def answer(self) -> None:
-        self.client.answer()
+        """What was said reaches the server, and its answers the window."""
+        self.cable.flow()
+        self.clock.advance(FLUSH)
+        self.rest()
+
+    def stranger(self, text: str) -> None:
+        """Somebody says `text`, whatever it is."""
+        self.presenter.transcript.add(Message(0, "eve", text, time.time()))
         self.clock.advance(FLUSH)
         self.rest()
 
@@ -77,7 +89,9 @@ class ConversationTests(ViewTestCase):
         self.type(self.field, "x")
         self.assertEqual(int(self.field.cget("height")), 2)
         self.keys(self.field, "<Return>")
-        self.assertEqual(self.client.said[0][0], "hi there\nx")
+        self.answer()
+        said = self.house.journal.of("@mira+server")[0]
+        self.assertEqual(said.body, "hi there\nx")
         self.assertEqual(self.window.composer.get(), "")
         self.assertEqual(int(self.field.cget("height")), 1)
 
@@ -87,20 +101,21 @@ class ConversationTests(ViewTestCase):
         self.assertEqual(self.marks(), ["pending"])
         self.assertNotIn("Server received", self.shown())
         self.answer()
-        self.assertEqual(self.marks(), ["answered"])
+        self.assertEqual(self.marks(), ["stored"])
         self.assertIn("Server received: hello", self.shown())
 
     def test_failed_line_is_sent_again_by_a_click(self) -> None:
         """Why, and Try again, stand beside the line; the click sends it once more."""
+        self.house.journal.fault = lambda draft: "forbidden"
         self.presenter.submit("hello")
-        self.client.said[0][1].errback(SayFailed(Reason.REFUSED))
-        self.rest()
+        self.answer()
         self.assertEqual(self.marks(), ["failed"])
-        self.assertIn("Not sent: connection refused", self.shown())
+        self.assertIn("Not sent: not allowed here", self.shown())
+        self.house.journal.fault = lambda draft: None
         box = self.list.bbox(self.list.tag_ranges("retry")[0])
         assert box is not None
         self.click(self.list, box[0] + 3, box[1] + 3)
-        self.assertEqual((len(self.client.said), self.marks()), (2, ["pending"]))
+        self.assertEqual(self.marks(), ["pending"])
         self.answer()
         self.assertNotIn("Not sent", self.shown())
 
@@ -119,7 +134,7 @@ class ConversationTests(ViewTestCase):
         self.until(self.at_end)
         self.root.geometry("700x500")
         self.until(lambda: self.root.winfo_width() == 700)
-        self.client.change(waiting(Reason.LOST, 5))
+        self.window.show_banner(Banner("bad", "The connection was lost."))
         self.until(self.at_end)
         self.keys(self.field, "<Prior>", "<Prior>")
         self.assertFalse(self.at_end())
@@ -134,20 +149,17 @@ class ConversationTests(ViewTestCase):
         self.say_many(SHOWN)
         self.keys(self.field, "<Prior>")
         top = self.list.get("@0,0", "@0,0 lineend")
-        self.client.answer()
-        self.clock.advance(FLUSH)
-        self.rest()
+        self.stranger("one more")
         self.assertLess(len(self.window.messages.ids), SHOWN)
         self.assertEqual(self.window.messages.ids, self._kept())
         self.assertEqual(self.list.get("@0,0", "@0,0 lineend"), top)
 
     def _kept(self) -> list[int]:
-        return [message.id for message in self.presenter.messages]
+        return [message.id for message in self.presenter.transcript.messages]
 
     def test_strangers_text_is_harmless(self) -> None:
         """Controls, overrides and halves of pairs do no harm in the widget."""
-        self.presenter.submit("a\x00b\u202ec\ud83d 🎉 \x1b[31m")
-        self.answer()
+        self.stranger("a\x00b\u202ec\ud83d 🎉 \x1b[31m")
         self.assertIn("abc", self.shown())
 
     def test_copy_has_no_pictures(self) -> None:
@@ -177,15 +189,18 @@ class ConversationTests(ViewTestCase):
 class FrameTests(ViewTestCase):
     def test_banner_and_try_now(self) -> None:
         """Without a connection a banner says why, counts down and offers Try now."""
-        self.client.change(waiting(Reason.REFUSED, 7))
+        self.cable.refusing = True
+        self.cable.cut()
+        self.cable.flow()
+        self.cable.pass_time(1)
         self.rest()
         self.assertTrue(self.window.banner.winfo_ismapped())
         self.assertIn("here:1", str(self.window.banner.text.cget("text")))
         detail = str(self.window.banner.detail.cget("text"))
-        self.assertEqual(detail, "Trying again in 7 s")
+        self.assertRegex(detail, r"Trying again in \d s")
+        self.cable.refusing = False
         self.window.banner.retry.invoke()
-        self.assertEqual(self.client.retries, 1)
-        self.client.change(ONLINE)
+        self.cable.flow()
         self.rest()
         self.assertFalse(self.window.banner.winfo_ismapped())
 
@@ -217,7 +232,7 @@ class FrameTests(ViewTestCase):
     def test_it_comes_to_rest_at_any_size(self) -> None:
         """No two widgets answer each other for ever."""
         self.say_many(20)
-        self.client.change(waiting(Reason.WRONG_KEY, 9))
+        self.window.show_banner(Banner("bad", "x " * 60, "y", True, True))
         for width in range(440, 1100, 60):
             self.root.geometry(f"{width}x{360 + width % 300}")
             self.root.update_idletasks()
@@ -236,7 +251,7 @@ class FrameTests(ViewTestCase):
     def test_double_scale_doubles_the_pictures(self) -> None:
         """On a fine screen everything is drawn at its size, not blown up."""
         self.theme.scale = 2.0
-        self.assertEqual(self.theme.icon("answered", "#ffffff", 16).width(), 32)
+        self.assertEqual(self.theme.icon("stored", "#ffffff", 16).width(), 32)
         self.assertEqual(self.theme.px(1.5), 3)
 
 
@@ -291,7 +306,8 @@ class FormTests(ViewTestCase):
         self.form.browse.invoke()
         self.assertEqual(self.form.values["key_path"].get(), self.key_path)
         self.assertIn("Type the path", str(self.form.status.cget("text")))
-        self.client.state = waiting(Reason.REFUSED, 5)
+        self.cable.refusing = True
+        self.cable.cut()
         self.form.browse.invoke()
         self.assertEqual(self.form.values["key_path"].get(), "chosen.key")
 

@@ -147,6 +147,7 @@ class Account:
             keys or [house.shared if guest else house.user(name)],
             self.store,
             name=name if guest else None,
+            where="here:1",
             random=lambda: 0.0,
             now=house.now,
         )

@@ -94,7 +94,7 @@ class WindowTests(TestCase):
         self.send("Hello, Server!")
         self.assertEqual(self.marks(), ["pending"])
         await self.until(lambda: "Server received: Hello, Server!" in self.shown())
-        self.assertEqual((self.marks(), self.banner()), (["answered"], ""))
+        self.assertEqual((self.marks(), self.banner()), (["stored"], ""))
 
     async def test_killed_daemon_is_shown_and_found_again(self) -> None:
         """A countdown while it is away; a line said meanwhile goes out by itself.
@@ -112,7 +112,7 @@ class WindowTests(TestCase):
         daemon.restart()
         self.window.banner.retry.invoke()
         await self.until(lambda: "Server received: while away" in self.shown())
-        self.assertEqual((self.marks(), self.status()), (["answered"], "Online"))
+        self.assertEqual((self.marks(), self.status()), (["stored"], "Online"))
 
     async def test_wrong_key_is_named(self) -> None:
         """Another key is told apart from a server that is down."""
