@@ -143,7 +143,8 @@ class Presenter:
         if client is None or state.phase is not Phase.ONLINE:
             return
         talk = direct(self.name, SERVER_NAME)
-        if not self.room or (client.guest and self.room.startswith("@")):
+        renamed = client.guest and self.room.startswith("@") and self.room != talk
+        if not self.room or renamed:
             self.open(talk)
         for room in [LOBBY] if client.guest else [talk, LOBBY]:
             self._follow(room)
@@ -165,8 +166,8 @@ class Presenter:
 
     def _follow(self, room: str) -> None:
         client = self._client
-        if client is None:
-            return
+        if client is None or (client.guest and room.startswith("@")):
+            return  # a guest's talk with the server is kept nowhere
         copy = client.copy(room)
         if copy is None or not copy.followed:
             joined = client.join(room)
