@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.errors import RequestFailed
+from chatd.client.errors import RequestFailed, SayFailed
 from chatd.client.events import Arrived, Trouble
 from chatd.client.link import Phase, Reason
 from chatd.wire.json_text import Object
@@ -77,6 +77,23 @@ class JoinTests(FollowingCase):
         self.client.stop()
         self.world.lose(self.server)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_asked_when_the_line_goes(self) -> None:
+        """A join without an answer when the line goes is asked for once on the next,
+        and leaves nothing behind where there is none."""
+        joined = self.client.join("#a")
+        self.world.lose(self.server)
+        self.client.retry_now()
+        server = self.world.attempt()
+        server.live()
+        join = server.ask("join")
+        self.clock.advance(2)
+        self.assertEqual(server.requests(), [])
+        self.world.lose(server)
+        self.client.stop()
+        self.failureResultOf(joined, SayFailed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(join["room"], "#a")
 
     def test_no_answer_to_a_join(self) -> None:
         """An ack that tells no head is none of a chatd: the line ends, the room is
