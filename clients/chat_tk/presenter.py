@@ -50,6 +50,9 @@ class View(LinkView, ListView, Protocol):
     def show_server(self, address: str) -> None:
         """The connection is to the server at `address`, "host:port"."""
 
+    def show_name(self, name: str) -> None:
+        """The person is called so."""
+
     def show_room(self, label: str) -> None:
         """This conversation is in front."""
 
@@ -112,6 +115,7 @@ class Presenter:
         self._people, self._online = set(), set()
         self._undo = [client.listen(self._heard), client.observe(self._changed)]
         self._status = LinkStatus(self._view, self._clock, client, address)
+        self._view.show_name(self.name)
         if client.name is not None:
             self.open(direct(self.name, SERVER_NAME))
         self._changed(client.state)
@@ -142,6 +146,7 @@ class Presenter:
         client = self._client
         if client is None or state.phase is not Phase.ONLINE:
             return
+        self._view.show_name(self.name)
         talk = direct(self.name, SERVER_NAME)
         renamed = client.guest and self.room.startswith("@") and self.room != talk
         if not self.room or renamed:
@@ -309,7 +314,7 @@ class Presenter:
                 (self._online.add if online else self._online.discard)(name)
                 self._show_side()
             case RoomBegun(room):
-                self._people.add(title(room, self.name))
+                self._people |= {title(room, self.name)} - {SERVER}
                 self._follow(room)
             case CursorMoved(room) if room == self.room:
                 for id in self._seqs:

@@ -80,6 +80,13 @@ class Sidebar(ttk.Frame):
         self.show_status(self._phase, self._status)
         self._draw()
 
+    def show_name(self, name: str) -> None:
+        """The person is called so."""
+        if name != self._own_name:
+            self._own_name = name
+            self._face.configure(image=self._theme.face(name, 34))
+            self._fit()
+
     def show_status(self, phase: Phase, text: str) -> None:
         """A coloured dot and two words."""
         self._phase, self._status = phase, text

@@ -239,8 +239,15 @@ class MainWindow:
     def show_status(self, phase: Phase, text: str) -> None:
         self.side.show_status(phase, text)
 
+    def show_name(self, name: str) -> None:
+        self.side.show_name(name)
+
     def show_room(self, label: str) -> None:
         self.title.configure(text=label)
+        if label == SERVER:
+            self._icon.grid()
+        else:
+            self._icon.grid_remove()
         self.composer.prompt(f"Message {label}")
 
     def show_side(self, items: Sequence[SideItem]) -> None:

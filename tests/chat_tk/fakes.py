@@ -39,7 +39,7 @@ class FakeView:
     """Notes what it is told to show."""
 
     def __init__(self) -> None:
-        self.server = self.room = self.status = self.trouble = ""
+        self.server = self.name = self.room = self.status = self.trouble = ""
         self.banner: Banner | None = None
         self.side: list[SideItem] = []
         self.bodies: list[Body] = []
@@ -60,6 +60,9 @@ class FakeView:
 
     def show_server(self, address: str) -> None:
         self.server = address
+
+    def show_name(self, name: str) -> None:
+        self.name = name
 
     def show_room(self, label: str) -> None:
         self.room = label

@@ -47,7 +47,7 @@ class PresenterTests(SynchronousTestCase):
         kinds = [(item.kind, item.label) for item in self.view.side]
         self.assertEqual(kinds, [("server", "Server"), ("room", "#lobby")])
         self.assertTrue(self.view.side[0].chosen)
-        self.assertEqual(self.view.status, "Online")
+        self.assertEqual((self.view.status, self.view.name), ("Online", "mira"))
 
     def test_server_answers(self) -> None:
         """A line is there at once, pending, then stored, with the answer below."""
@@ -56,6 +56,7 @@ class PresenterTests(SynchronousTestCase):
         self.flow()
         self.assertEqual(self.view.texts, ["hello", "Server received: hello"])
         self.assertEqual(self.view.marks[0], (Mark.STORED, ""))
+        self.assertEqual([i.label for i in self.view.side].count("Server"), 1)
 
     def test_blank_line_is_not_sent(self) -> None:
         """White space alone is nothing to say."""
