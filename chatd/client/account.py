@@ -8,7 +8,8 @@ can be cut off, and done again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -72,7 +73,7 @@ async def accept(
     """Turn an invite into a key file at `path`; the name that it is for.
 
     May be repeated after a crash at any moment. Raises KeyFileError where `path`
-    holds a key already, Unreached, RequestFailed, SayFailed.
+    holds a key already or the invite is no one's, Unreached, RequestFailed, SayFailed.
     """
     if path.exists():
         raise keyfile.KeyFileError(f"{path} is there already; give another --key")
@@ -82,34 +83,54 @@ async def accept(
 async def rotate(
     path: Path, make: MakeClient, clock: IReactorTime, seconds: float
 ) -> str:
-    """Replace the user's key at `path`; the user's name. May be repeated, too."""
-    return await _replace(keyfile.read(path), path, make, clock, seconds)
+    """Replace the user's key at `path`; the user's name. May be repeated, too.
+
+    Raises as `accept` does; KeyFileError where the key is the shared one.
+    """
+    *_, current = keys(path)
+    return await _replace(current, path, make, clock, seconds)
 
 
 async def _replace(
     old: Key, path: Path, make: MakeClient, clock: IReactorTime, seconds: float
 ) -> str:
     pending = _pending(path)
-    if not pending.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        keyfile.create(pending, Key.generate(os.urandom))
-    new = keyfile.read(pending)
-    for candidates in ([new, old], [new]):
-        store = ClientStore(None)
-        client = make(candidates, store)
-        client.start()
-        try:
-            await reach(client, clock, seconds, final=frozenset(Reason))
-            name, used = client.name or "", client.key
-            if used == old:
-                await client.rekey(new)
-        finally:
-            await client.stop()
-            store.close()
-        if used == new:
-            break
+    announced = [keyfile.read(pending)] if pending.exists() else []
+    async with _session(make, [*announced, old], clock, seconds) as client:
+        name, used = client.name or "", client.key
+        if client.guest:
+            raise keyfile.KeyFileError(
+                "this key is shared by many and is nobody's own:"
+                " ask the operator for an invite"
+            )
+        if used not in announced:
+            # Written no sooner: who cannot get in leaves no key behind.
+            if not announced:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                keyfile.create(pending, Key.generate(os.urandom))
+            await client.rekey(keyfile.read(pending))
+    if used not in announced:
+        new = keyfile.read(pending)
+        async with _session(make, [new], clock, seconds):
+            pass  # live: the server keeps the new key alone from here on
     keyfile.replace(pending, path)
     return name
+
+
+@asynccontextmanager
+async def _session(
+    make: MakeClient, candidates: Sequence[Key], clock: IReactorTime, seconds: float
+) -> AsyncIterator[ChatClient]:
+    """A live session under one of the keys, which sends nothing that waits."""
+    store = ClientStore(None)
+    client = make(candidates, store)
+    client.start()
+    try:
+        await reach(client, clock, seconds, final=frozenset(Reason))
+        yield client
+    finally:
+        await client.stop()
+        store.close()
 
 
 def _pending(path: Path) -> Path:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatd import __version__, keyfile
-from chatd.client import settings
+from chatd.client import account, settings
 from chatd.client.server_talk import ServerTalk
-from chatd.clients.chat_term import commands
+from chatd.clients.chat_term import commands, own_key, posting
 from chatd.clients.chat_term.output import Output
-from chatd.clients.chat_term.run import FAILED, OK, USAGE, CommandFailed, Run
+from chatd.clients.chat_term.place import TALK, may_be_room
+from chatd.clients.chat_term.run import USAGE, CommandFailed, Run
 from chatd.clients.chat_term.saying import Saying, is_terminal, standard_input
 from chatd.wire import invite
 
@@ -28,8 +29,10 @@ _EXAMPLES = """examples:
   chat-term accept < invite.txt           a key of your own, from an invite
 
 ROOM is #name, or @name for a conversation with one person, or @server.
-What could not be sent is kept, and goes out with the next run.
-exit codes: 0 done, 1 not done (stderr tells why), 2 wrong options or key file"""
+send ends with 0 only when the server has the message on its disk. After --timeout it
+ends with 1; the message is kept then, and goes out with the next run of any command.
+exit codes: 0 done, 1 not done (stderr tells why), or nothing found, or a room that is
+not what it was before; 2 wrong options or key file"""
 
 LARGEST_COUNT = 1_000_000
 
@@ -41,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = settings.resolve(args, os.environ, Path.cwd())
         if args.command == "accept":
             return _accept(args, chosen)
-        keyfile.read(chosen.key_path)
+        if args.plain:
+            keyfile.read(chosen.key_path)
+        else:
+            account.keys(chosen.key_path)
     except (
         settings.BadSettings,
         keyfile.KeyFileError,
@@ -51,13 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"chat-term: {error}\n")
         return USAGE
     terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    prompting = args.command is None and terminal and not args.json and _has_prompt()
+    facing = args.command is None and terminal and not args.json
+    prompting = facing and _has_prompt()
     if prompting:
         from chatd.clients.chat_term.prompt import install
 
         install()
     run = Run(chosen, _output(args), args.timeout)
-    return run.run(_chosen(run, args, prompting))
+    return run.run(_chosen(run, args, facing, prompting))
 
 
 def _output(args: argparse.Namespace) -> Output:
@@ -70,7 +77,7 @@ def _output(args: argparse.Namespace) -> Output:
 
 
 def _chosen(
-    run: Run, args: argparse.Namespace, prompting: bool
+    run: Run, args: argparse.Namespace, facing: bool, prompting: bool
 ) -> Callable[[], Awaitable[int]]:
     """The command, to be run inside of the reactor."""
     match args.command:
@@ -90,38 +97,41 @@ def _chosen(
         case "verify":
             return lambda: commands.verify(run, args.room)
         case "rekey":
-            return lambda: commands.rekey(run)
+            return lambda: own_key.rekey(run)
         case "send" if args.text and args.text[0][:1] in ("#", "@"):
-            return lambda: _send(run, args)
-    return lambda: _talk(run, args, prompting)
+            room, *args.text = args.text
+            if room != TALK:
+                return lambda: _send(run, room, args)
+    return lambda: _talk(run, args, facing, prompting)
 
 
-async def _send(run: Run, args: argparse.Namespace) -> int:
+async def _send(run: Run, room: str, args: argparse.Namespace) -> int:
     """To a room: the words of the command line, or standard input."""
-    room, words = args.text[0], args.text[1:]
-    texts = [os.fsencode(" ".join(words))]
-    if not words:
-        texts = await standard_input(run, whole=not args.each_line)
+    if args.plain:
+        raise CommandFailed("the plain dialect has no rooms: leave --plain out")
+    if args.each_line and not args.text:
+        return await posting.send_each_line(run, room, anew=args.anew)
+    texts = [os.fsencode(" ".join(args.text))]
+    if not args.text:
+        texts = await standard_input(run, whole=True)
     if not any(texts):
         raise CommandFailed("nothing to say on standard input")
-    for data in texts:
-        text = data.decode(errors="surrogateescape")
-        if text or not args.each_line:
-            await commands.send(run, room, text)
-    return OK
+    return await posting.send(run, room, texts[0].decode(errors="surrogateescape"))
 
 
-async def _talk(run: Run, args: argparse.Namespace, prompting: bool) -> int:
+async def _talk(
+    run: Run, args: argparse.Namespace, facing: bool, prompting: bool
+) -> int:
     """With the server alone, or at a terminal with everybody."""
     told = args.command is None and is_terminal(sys.stdin)
     if args.plain:
         speaker = run.plain_client(keyfile.read(run.chosen.key_path), told)
         return await Saying(run, args, speaker, prompting).converse()
     client = run.client(told)
-    if prompting:
+    if facing:
         from chatd.clients.chat_term.conversation import Conversation
 
-        return await Conversation(run, client).converse()
+        return await Conversation(run, client).converse(prompting)
     return await Saying(run, args, ServerTalk(client), prompting).converse()
 
 
@@ -134,14 +144,8 @@ def _accept(args: argparse.Namespace, chosen: settings.Settings) -> int:
         sys.stderr.flush()
     given = invite.parse(sys.stdin.readline(invite.LONGEST_LINE + 2))
     path = chosen.key_path if args.key else _own_key(given.name)
-    for host, port in given.hosts:
-        run = Run(
-            replace(chosen, host=host, port=port, key_path=path),
-            _output(args),
-            args.timeout,
-        )
-        return run.run(lambda run=run: commands.accept(run, given.key))  # type: ignore[misc]
-    return FAILED
+    run = Run(replace(chosen, key_path=path), _output(args), args.timeout)
+    return run.run(lambda: own_key.accept(run, given.key, given.hosts))
 
 
 def _own_key(name: str) -> Path:
@@ -169,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
             name, help=words, description=words
         )
         if room:
-            command.add_argument("room", metavar="ROOM")
+            command.add_argument("room", metavar="ROOM", type=_room)
         _add_common(command, first=False)
         return command
 
@@ -178,7 +182,13 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument(
         "--each-line",
         action="store_true",
-        help="each line of standard input is a message",
+        help="each line of standard input is a message; cut off and given again,"
+        " the same input goes on where it stopped",
+    )
+    send.add_argument(
+        "--anew",
+        action="store_true",
+        help="with --each-line: say all, whatever a run that was cut off has said",
     )
     add("join", "follow a room; a public one is made where there is none", room=True)
     tail = add("tail", "print what was said in a room, and what comes", room=True)
@@ -193,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     search = add("search", "print messages that hold all words, newest first")
     search.add_argument("words", nargs="+", metavar="WORD")
-    search.add_argument("--room", metavar="ROOM", help="in this room alone")
+    search.add_argument("--room", metavar="ROOM", type=_room, help="in this room alone")
     _add_lines(search, 50)
     add("rooms", "list the rooms that you may see")
     add("members", "list who is in a room", room=True)
@@ -242,6 +252,14 @@ def _number(text: str) -> int:
     if not 0 <= number <= LARGEST_COUNT:
         raise argparse.ArgumentTypeError(f"{text[:40]!r}: give 0..{LARGEST_COUNT}")
     return number
+
+
+def _room(text: str) -> str:
+    if not may_be_room(text):
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is no room: give #name, or @name for a person"
+        )
+    return text
 
 
 def _has_prompt() -> bool:

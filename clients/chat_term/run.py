@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.python.failure import Failure
 
@@ -14,6 +15,7 @@ from chatd import __version__
 from chatd.client import account
 from chatd.client.chat import ChatClient
 from chatd.client.errors import RequestFailed, SayError
+from chatd.client.events import Event, OwnChanged, OwnState, Trouble
 from chatd.client.link import LinkState, Phase, Reason
 from chatd.client.plain import PlainClient
 from chatd.client.reach import Unreached
@@ -33,6 +35,10 @@ class CommandFailed(Exception):
     """Why, in words for a person."""
 
 
+class Told(CommandFailed):
+    """The person has been told why already."""
+
+
 class Run:
     """The reactor, the client of the chosen account, and what ends with them."""
 
@@ -45,12 +51,23 @@ class Run:
         self.chosen = chosen
         self.output = output
         self.timeout = timeout
-        self.where = f"{chosen.host}:{chosen.port}"
         self.kept = True
         """Whether what is not sent is there for the next run."""
+        self.troubled = False
+        """Whether a room was not what it was before; the person has been told."""
+        self.store: ClientStore | None = None
+        self._troubles: set[tuple[str, str]] = set()
         self._code = INTERRUPTED
         self._told: Reason | None = None
         self._ending: list[Callable[[], Any]] = []
+
+    @property
+    def where(self) -> str:
+        return f"{self.chosen.host}:{self.chosen.port}"
+
+    def go_to(self, host: str, port: int) -> None:
+        """Let clients that are made from now on connect there."""
+        self.chosen = replace(self.chosen, host=host, port=port)
 
     def plain_client(self, key: Key, told: bool) -> PlainClient:
         """A client of the plain dialect, started. `told`: see `client`."""
@@ -71,9 +88,12 @@ class Run:
         store, self.kept = account.open_store(
             account.store_path(self.chosen, os.environ)
         )
+        self.store = store
         client = self.make(keys, store)
+        client.listen(self._heard)
         if not told:
             client.observe(self._changed)
+            client.listen(self._earlier({each.id for each in client.own()}))
         client.observe(
             lambda state: (
                 account.settle(path, client.key)
@@ -120,9 +140,33 @@ class Run:
             self._told = state.reason
             self.output.notice(described(state))
 
+    def _heard(self, event: Event) -> None:
+        match event:
+            case Trouble(room, kind) if (room, kind) not in self._troubles:
+                self.troubled = True
+                self._troubles.add((room, kind))
+                self.output.notice(event.advice)
+
+    def _earlier(self, ids: set[str]) -> Callable[[Event], None]:
+        """Tells what became of what an earlier run has left, where it is refused."""
+
+        def heard(event: Event) -> None:
+            match event:
+                case OwnChanged(own) if own.id in ids and own.state is OwnState.FAILED:
+                    self.output.notice(
+                        f"refused: a message for {own.room} that was kept by an"
+                        f" earlier run: {own.reason or own.code}"
+                    )
+
+        return heard
+
     def _failed(self, failure: Failure) -> None:
         self._code = FAILED
         match failure.value:
+            case Told():
+                pass
+            case TimeoutError():
+                self.output.notice(Reason.TIMEOUT.advice_for(self.where))
             case (
                 CommandFailed()
                 | SayError()

@@ -43,7 +43,8 @@ class Saying:
             self._output.notice("nothing to say on standard input")
             return FAILED
         await self._talk.idle()
-        return FAILED if self._talk.failed and not self._talking else OK
+        failed = self._talk.failed and not self._talking
+        return FAILED if failed or self._run.troubled else OK
 
     async def _read(self) -> int:
         """Take standard input; how many messages it was."""
