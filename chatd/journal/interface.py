@@ -106,6 +106,8 @@ class Contents:
     heads: dict[str, Head]
     marks: dict[str, dict[str, Marks]]
     """By room, then by member."""
+    kept: dict[str, str]
+    """Texts by their names."""
 
 
 class JournalError(Exception):
@@ -145,6 +147,12 @@ class IJournal(Interface):
 
     def mark(room: str, name: str, marks: Marks) -> Deferred[bool]:
         """Store how far a member has come; False where that is not possible now."""
+
+    def keep(name: str, text: str | None) -> Deferred[bool]:
+        """Store a text under a name, in place of an older one; None: remove it.
+
+        False where that is not possible now.
+        """
 
     def read(
         room: str, after: int, limit: int, before: int | None = None

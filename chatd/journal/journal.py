@@ -140,6 +140,9 @@ class SQLiteJournal:
     def mark(self, room: str, name: str, marks: Marks) -> Deferred[bool]:
         return self._write(lambda writer: writer.mark(room, name, marks))
 
+    def keep(self, name: str, text: str | None) -> Deferred[bool]:
+        return self._write(lambda writer: writer.keep(name, text))
+
     def read(
         self, room: str, after: int, limit: int, before: int | None = None
     ) -> Deferred[list[Message]]:

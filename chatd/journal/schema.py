@@ -48,6 +48,10 @@ MIGRATIONS: Sequence[str] = [
         STRICT, WITHOUT ROWID;
     INSERT INTO facts VALUES ('indexed', 0), ('proofs', 0);
     """,
+    """
+    CREATE TABLE kept (name TEXT PRIMARY KEY, text TEXT NOT NULL)
+        STRICT, WITHOUT ROWID;
+    """,
 ]
 
 

@@ -80,7 +80,8 @@ class Writer:
             "SELECT room, name, received, read FROM marks"
         ):
             marks.setdefault(names[room], {})[name] = Marks(received, read)
-        return Contents(dict(self.heads), marks)
+        kept = dict(self._connection.execute("SELECT name, text FROM kept"))
+        return Contents(dict(self.heads), marks, kept)
 
     def prove(self, acknowledged: dict[str, Head]) -> None:
         """Make sure that the disk holds what was acknowledged, and takes more.
@@ -226,6 +227,16 @@ class Writer:
             " read=max(read, excluded.read)",
             (self._rooms[room], name, *marks),
         )
+        return True
+
+    def keep(self, name: str, text: str | None) -> bool:
+        """In a transaction: a text under a name, or none."""
+        if text is None:
+            self._connection.execute("DELETE FROM kept WHERE name=?", (name,))
+        else:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, text)
+            )
         return True
 
     def index(self, most: int = _INDEX_STEP) -> int:

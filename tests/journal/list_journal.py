@@ -35,11 +35,12 @@ class ListJournal:
         self.log: list[Message] = []
         self.heads: dict[str, Head] = {}
         self.marks: dict[str, dict[str, Marks]] = {}
+        self.kept: dict[str, str] = {}
         self._now = now
         self._held: list[tuple[Draft, Deferred[Outcome]]] = []
 
     def open(self) -> Contents:
-        return Contents(dict(self.heads), self.marks)
+        return Contents(dict(self.heads), self.marks, dict(self.kept))
 
     def close(self) -> Deferred[None]:
         self.release()
@@ -106,6 +107,12 @@ class ListJournal:
         self.heads.setdefault(room, Head())
         members = self.marks.setdefault(room, {})
         members[name] = Marks(*map(max, members.get(name, Marks()), marks))
+        return succeed(True)
+
+    def keep(self, name: str, text: str | None) -> Deferred[bool]:
+        self.kept.pop(name, None)
+        if text is not None:
+            self.kept[name] = text
         return succeed(True)
 
     def of(self, room: str) -> list[Message]:

@@ -52,6 +52,7 @@ class Promises(RuleBasedStateMachine):
         self.journal.committed = lambda fresh, heads: self.told.extend(fresh)
         assert contents.heads == self.lists.heads, (contents.heads, self.lists.heads)
         assert contents.marks == self.lists.marks
+        assert contents.kept == self.lists.kept
 
     def teardown(self) -> None:
         self.pump.wait(self.journal.close())
@@ -101,6 +102,14 @@ class Promises(RuleBasedStateMachine):
     def mark(self, room: str, name: str, received: int, read: int) -> None:
         assert self.pump.wait(self.journal.mark(room, name, Marks(received, read)))
         self.lists.mark(room, name, Marks(received, read))
+
+    @rule(
+        name=st.sampled_from(["room/#ops", "mute/alice"]),
+        text=st.none() | st.sampled_from(["", "{}", "grün '\""]),
+    )
+    def keep(self, name: str, text: str | None) -> None:
+        assert self.pump.wait(self.journal.keep(name, text))
+        self.lists.keep(name, text)
 
     @rule(
         room=st.sampled_from([*ROOMS, "#none"]),

@@ -161,6 +161,21 @@ class SQLiteJournalTests(TestCase):
         self.assertEqual(old.execute("SELECT * FROM a").fetchall(), [(7,)])
         old.close()
 
+    def test_store_of_version_1(self) -> None:
+        """A store from before texts were kept opens with all its messages."""
+        journal = self.journal_once()
+        self.append(journal, draft(1))
+        self.pump.wait(journal.close())
+        connection = sqlite3.connect(self.path)
+        connection.executescript("DROP TABLE kept; PRAGMA user_version=1;")
+        connection.close()
+        journal = SQLiteJournal(self.pump, self.path)
+        contents = journal.open()
+        self.assertEqual([head.last for head in contents.heads.values()], [1])
+        self.assertTrue(self.pump.wait(journal.keep("a", "b")))
+        self.pump.wait(journal.close())
+        self.assertTrue(self.path.with_name("journal.db.v1").exists())
+
     def test_failed_migration(self) -> None:
         """A step that fails leaves the store as it was."""
         connection = schema.connect(self.path)
