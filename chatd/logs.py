@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ LEVELS = {
     "warn": LogLevel.warn,
     "error": LogLevel.error,
 }
+DEFAULT_LEVEL = "info"
 
 _LONGEST_FIELD = 300  # characters of a text field
 _FOREIGN = {"time", "system", "isError", "message", "format", "failure", "why"}
@@ -175,3 +176,26 @@ def observer(path: Path | None, style: str, level: str) -> ILogObserver:
     filtered = LogLevelFilterPredicate(defaultLogLevel=foreign)
     filtered.setLogLevelForNamespace("chatd", wanted)
     return FilteringLogObserver(LineObserver(out, FORMATS[style]), [filtered])
+
+
+def under(
+    parent: MutableMapping[str, object], style: str, level: str
+) -> ILogObserver | None:
+    """Our log lines wherever twistd or twist, of the options `parent`, has its own.
+
+    twistd takes the observer from the application that the service joins. twist has
+    made up its mind before, but takes the observer's factory from its options. A log
+    that the operator gave to another hand (--syslog, --logger) is left to it.
+    """
+    if "fileLogObserverFactory" in parent:
+        line = FORMATS[str(parent.get("logFormat", style))]
+        parent["fileLogObserverFactory"] = lambda out: LineObserver(Stream(out), line)
+        if level != DEFAULT_LEVEL:
+            parent["logLevel"] = LEVELS[level]
+        return None
+    if parent.get("syslog") or parent.get("logger"):
+        return None
+    name = parent.get("logfile")
+    if name == "-" or (not name and parent.get("nodaemon")):
+        return observer(None, style, level)
+    return observer(Path(str(name or "twistd.log")).absolute(), style, level)

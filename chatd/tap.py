@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
-from twisted.logger import ILogObserver
 from twisted.python import usage
 
-from chatd import __version__, keyfile, logs
+from chatd import __version__, config, keyfile, logs
 from chatd.journal.journal import SQLiteJournal
 from chatd.paths import JOURNAL_NAME, KEY_NAME, KEYS_NAME, default_state
 from chatd.server.factory import ChatFactory
@@ -35,7 +35,6 @@ from chatd.server.users import Users
 from chatd.wire.tokens import Key
 
 DEFAULT_LISTEN = "tcp:5555"
-DEFAULT_LEVEL = "info"
 BACKLOG = 4096  # Twisted's 50 makes a burst of connects wait for seconds
 
 
@@ -86,6 +85,7 @@ class Options(usage.Options):
     )
 
     optParameters: ClassVar[list[list[object]]] = [
+        ["config", "c", None, "A file with options, such as etc/chatd.conf"],
         ["state", "s", None, STATE_HELP],
         ["ttl", None, None, TTL_HELP, _number("ttl", 1, 10**9)],
         [
@@ -147,7 +147,7 @@ class Options(usage.Options):
         [
             "log-level",
             None,
-            DEFAULT_LEVEL,
+            logs.DEFAULT_LEVEL,
             "The least level that is logged",
             _choice("log-level", *logs.LEVELS),
         ],
@@ -161,6 +161,7 @@ class Options(usage.Options):
 
     compData = usage.Completions(
         optActions={
+            "config": usage.CompleteFiles(),
             "state": usage.CompleteDirs(),
             "key": usage.CompleteFiles(),
         }
@@ -170,6 +171,16 @@ class Options(usage.Options):
         super().__init__()
         self.listens: list[str] = []
         self.key_files: list[Path] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Those of the file that --config names first, then `options`, which win."""
+        typed = list(sys.argv[1:] if options is None else options)
+        try:
+            filed = config.words(self, typed)
+        except config.ConfigError as error:
+            say_start_errors_plainly()
+            raise StartError(str(error)) from None
+        super().parseOptions([*filed, *typed])
 
     def opt_listen(self, description: str) -> None:
         self.listens.append(description)
@@ -223,7 +234,8 @@ def makeService(options: Options) -> IService:
         users = Users(state / KEYS_NAME, time.time)
         keys = _key_files(options, state)
         keyring = Keyring(keys, users, time.time, os.urandom)
-        observer = _log_observer(options)
+        parent: MutableMapping[str, object] = getattr(options, "parent", None) or {}
+        observer = logs.under(parent, options["log-format"], options["log-level"])
     except (keyfile.KeyFileError, OSError) as error:
         raise StartError(str(error)) from None
     try:
@@ -279,28 +291,3 @@ def _allow_files(connections: int) -> None:
         if hard != resource.RLIM_INFINITY:
             wanted = min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _log_observer(options: Options) -> ILogObserver | None:
-    """Our log lines wherever twistd or twist would have put theirs.
-
-    twistd takes the observer from the application that the service joins. twist has
-    made up its mind before, but takes the observer's factory from its options. A log
-    that the operator gave to another hand (--syslog, --logger) is left to it.
-    """
-    style, level = options["log-format"], options["log-level"]
-    parent: MutableMapping[str, object] = getattr(options, "parent", None) or {}
-    if "fileLogObserverFactory" in parent:
-        line = logs.FORMATS[str(parent.get("logFormat", style))]
-        parent["fileLogObserverFactory"] = lambda out: logs.LineObserver(
-            logs.Stream(out), line
-        )
-        if level != DEFAULT_LEVEL:
-            parent["logLevel"] = logs.LEVELS[level]
-        return None
-    if parent.get("syslog") or parent.get("logger"):
-        return None
-    name = parent.get("logfile")
-    if name == "-" or (not name and parent.get("nodaemon")):
-        return logs.observer(None, style, level)
-    return logs.observer(Path(str(name or "twistd.log")).absolute(), style, level)
