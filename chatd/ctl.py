@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from chatd import __version__, ctl_journal, ctl_users, keyfile
+from chatd import __version__, ctl_check, ctl_journal, ctl_users, keyfile
 from chatd.client import settings
 from chatd.client.link import Reason
 from chatd.client.plain import PlainClient, SayError, SayFailed
@@ -29,6 +29,7 @@ _EXAMPLES = """examples:
   chatctl key show-id              which key is it? (compare both sides)
   chatctl key rotate               a new key; the old one still opens
   chatctl key retire               from now on only the new key opens
+  chatctl check                    is the machine fit for the daemon?
   chatctl ping --count 3           does the server answer, and how fast?
   chatctl invite alice             a line that lets a device in as alice, once
   chatctl user list                who is there, with which keys?
@@ -250,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ctl_users.add_commands(commands)
     ctl_journal.add_commands(commands)
+    ctl_check.add_commands(commands)
     return parser
 
 

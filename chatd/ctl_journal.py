@@ -1,4 +1,4 @@
-"""chatctl's commands about the journal: backup and check, while the daemon runs."""
+"""chatctl's commands about the journal: backup and verify, while the daemon runs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ OK, FAILED = 0, 1
 
 
 def add_commands(commands: Any) -> None:
-    """Add ``backup`` and ``check`` to the subparsers `commands`."""
+    """Add ``backup`` and ``verify`` to the subparsers `commands`."""
     words = "write a whole, checked copy of the journal; people write on meanwhile"
     backup = commands.add_parser("backup", help=words, description=words)
     backup.add_argument("file", type=Path, metavar="FILE")
     _add_state(backup, _backup)
     words = "verify the journal's file and the hash chain of every room"
-    checking = commands.add_parser("check", help=words, description=words)
-    checking.add_argument(
+    verify = commands.add_parser("verify", help=words, description=words)
+    verify.add_argument(
         "--file", type=Path, metavar="FILE", help="a backup, in the journal's place"
     )
-    _add_state(checking, _check)
+    _add_state(verify, _verify)
 
 
 def _add_state(parser: argparse.ArgumentParser, run: Any) -> None:
@@ -48,7 +48,7 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-def _check(args: argparse.Namespace) -> int:
+def _verify(args: argparse.Namespace) -> int:
     path = args.file or _journal(args)
     try:
         with closing(_opened(path)) as connection:

@@ -7,9 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd import keyfile
@@ -146,3 +151,25 @@ def _read(connection: socket.socket, most: int) -> bytes:
     if not data:
         raise EOFError
     return data
+
+
+def certify(folder: Path) -> None:
+    """A TLS key, `k`, and a certificate signed by itself, `c`, in `folder`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chatd")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    style = serialization.PrivateFormat.PKCS8
+    plain = serialization.NoEncryption()
+    (folder / "k").write_bytes(key.private_bytes(pem, style, plain))
+    (folder / "c").write_bytes(certificate.public_bytes(pem))

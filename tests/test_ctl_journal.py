@@ -1,4 +1,4 @@
-"""chatctl backup and check, on a store of a real journal."""
+"""chatctl backup and verify, on a store of a real journal."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class JournalCommandTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """A store as the daemon left it is whole."""
-        code, said = self.run_ctl("check")
+        code, said = self.run_ctl("verify")
         self.assertEqual((code, "whole" in said), (0, True))
 
     def test_changed(self) -> None:
@@ -56,7 +56,7 @@ class JournalCommandTests(SynchronousTestCase):
             ("DELETE FROM messages WHERE seq=2", "message 2 is missing"),
         ):
             self.change(sql)
-            code, said = self.run_ctl("check")
+            code, said = self.run_ctl("verify")
             self.assertEqual(code, 1)
             self.assertIn(told, said)
             self.assertNotIn("forged", said)
@@ -64,20 +64,21 @@ class JournalCommandTests(SynchronousTestCase):
     def test_cut_off(self) -> None:
         """A log that ends before its head is found."""
         self.change("DELETE FROM messages WHERE seq=10")
-        self.assertIn("head", self.run_ctl("check")[1])
+        self.assertIn("head", self.run_ctl("verify")[1])
 
     def test_backup(self) -> None:
         """A backup is a whole store of its own."""
         copy = self.state / "copy.db"
         code, _ = self.run_ctl("backup", str(copy))
         self.assertEqual(code, 0)
-        code, said = self.run_ctl("check", "--file", str(copy))
+        code, said = self.run_ctl("verify", "--file", str(copy))
         self.assertEqual((code, str(copy) in said), (0, True))
 
     def test_no_store(self) -> None:
         """What is not there, or no store, is said in one line."""
-        for words in (("backup", "x.db"), ("check",)):
-            self.path.unlink(missing_ok=True)
+        for words in (("backup", "x.db"), ("verify",)):
+            for path in self.state.glob("journal.db*"):
+                path.unlink()
             code, said = self.run_ctl(*words)
             self.assertEqual((code, said.count("\n")), (1, 1))
             self.path.write_bytes(b"no store" * 1000)

@@ -13,19 +13,14 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import keyfile
 from chatd.wire.framing import FrameDecoder
-from tests.helpers import Daemon, netstring, project_environment, read_frame
+from tests.helpers import Daemon, certify, netstring, project_environment, read_frame
 
 SECONDS = 10
 
@@ -344,7 +339,7 @@ class EndpointTests(SynchronousTestCase):
         """A TLS endpoint serves the same protocol; junk is closed as well."""
         folder = Path(self.mktemp())
         folder.mkdir()
-        self.certify(folder)
+        certify(folder)
         where = f"ssl:0:interface=127.0.0.1:privateKey={folder}/k:certKey={folder}/c"
         daemon = Daemon(self, "--listen", where)
         context = ssl.create_default_context(cafile=str(folder / "c"))
@@ -362,27 +357,6 @@ class EndpointTests(SynchronousTestCase):
             self.assertEqual(connection.recv(1), b"")
         self.assertIn("bad-frame", daemon.log())
         self.assertNotIn("failure", daemon.log())
-
-    def certify(self, folder: Path) -> None:
-        """A key and a certificate signed by itself."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chatd")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .sign(key, hashes.SHA256())
-        )
-        pem = serialization.Encoding.PEM
-        style = serialization.PrivateFormat.PKCS8
-        plain = serialization.NoEncryption()
-        (folder / "k").write_bytes(key.private_bytes(pem, style, plain))
-        (folder / "c").write_bytes(certificate.public_bytes(pem))
 
 
 class StartTests(SynchronousTestCase):

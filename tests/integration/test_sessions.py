@@ -118,7 +118,7 @@ class SessionTests(DaemonCase):
             [each["id"] for each in found],
             [f"{life}-{n}" for life in range(4) for n in range(200)],
         )
-        self.assertEqual(self.chatctl("check").returncode, 0)
+        self.assertEqual(self.chatctl("verify").returncode, 0)
 
     def test_full_disk(self) -> None:
         """On a full disk nothing is acknowledged; with room again it goes on by
@@ -153,7 +153,7 @@ class SessionTests(DaemonCase):
             [f"a{n}" for n in range(40)],
         )
         self.assertIn("journal-back", self.daemon.log())
-        self.assertEqual(self.chatctl("check").returncode, 0)
+        self.assertEqual(self.chatctl("verify").returncode, 0)
 
     def test_drain(self) -> None:
         """SIGTERM: what was sent is acknowledged, then goodbye, then the end."""
