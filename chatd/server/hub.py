@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -53,12 +53,14 @@ class Hub:
         self.merge = Merge(clock)
         self.presence = Presence(self.merge)
         self.rooms: dict[str, Room] = {}
+        self.watchers: list[Callable[[Collection[str]], None]] = []
+        """Told the names of the rooms whose logs have moved."""
         self._pruning = LoopingCall(self._prune, limits.keep)
         self._pruning.clock = clock
         self.guests = guestbook.Guestbook(now)
 
-    def open(self) -> None:
-        """Open the journal. Raises JournalError."""
+    def open(self) -> Contents:
+        """Open the journal; what stands in it. Raises JournalError."""
         contents: Contents = self._journal.open()
         for name in {LOBBY, *contents.heads}:
             head = contents.heads.get(name, Head())
@@ -66,6 +68,7 @@ class Hub:
         self._journal.committed = self._committed
         if self._limits.keep is not None:
             self._pruning.start(_PRUNE_SECONDS)
+        return contents
 
     def close(self) -> Deferred[None]:
         """Store what waits and close the journal; every send is answered by then."""
@@ -187,6 +190,8 @@ class Hub:
                 self._tell_begun(room)
             for subscription in list(room.readers.values()):
                 subscription.pump()
+        for watch in self.watchers:
+            watch(heads)
 
     def _tell_begun(self, room: Room) -> None:
         """Both who talk learn of a new direct conversation."""

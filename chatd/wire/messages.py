@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import NamedTuple, TypeGuard
 
 from chatd.wire.json_text import LARGEST_INTEGER, BadJSON, Object, read_object, write
-from chatd.wire.names import is_guest, is_name, is_room
+from chatd.wire.names import SERVER, is_guest, is_hook, is_name, is_room
 from chatd.wire.requests import is_id
 
 ROOT_HASH = "0" * 64
@@ -154,4 +154,4 @@ def is_hash(value: object) -> bool:
 
 
 def _is_sender(text: str) -> bool:
-    return is_name(text) or is_guest(text) or text == "server"
+    return is_name(text) or is_guest(text) or is_hook(text) or text == SERVER

@@ -1,4 +1,4 @@
-"""Names of users, guests and rooms (protocol section 4.3)."""
+"""Names of users, guests, hooks and rooms (protocol section 4.3)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ SERVER = "server"
 LOBBY = "#lobby"
 """The public room that always exists."""
 
+HOOK = "hook-"
+"""What the names of programs that post begin with, and nobody else's."""
+
 LONGEST_NAME = 32
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
@@ -17,11 +20,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 def is_name(text: str) -> bool:
     """Whether `text` may be a user's name."""
-    return (
-        _NAME.fullmatch(text) is not None
-        and text != SERVER
-        and not text.endswith(".key")
-    )
+    return _is_spelled(text) and not text.startswith(HOOK)
 
 
 def is_guest(text: str) -> bool:
@@ -29,9 +28,19 @@ def is_guest(text: str) -> bool:
     return text.startswith("~") and is_name(text[1:])
 
 
+def hook_name(name: str) -> str:
+    """The sender of what comes in by the hook `name`."""
+    return HOOK + name
+
+
+def is_hook(text: str) -> bool:
+    """Whether `text` is spelled as a hook's name, as a sender."""
+    return text.startswith(HOOK) and _is_spelled(text) and text != HOOK
+
+
 def is_public(room: str) -> bool:
     """Whether `room` is spelled as a public room's name."""
-    return room.startswith("#") and is_name(room[1:])
+    return room.startswith("#") and _is_spelled(room[1:])
 
 
 def is_room(text: str) -> bool:
@@ -53,6 +62,14 @@ def pair(room: str) -> tuple[str, str] | None:
     if all(map(is_name, users)) or (len(users) == 1 and is_guest(*users)):
         return first, second
     return None
+
+
+def _is_spelled(text: str) -> bool:
+    return (
+        _NAME.fullmatch(text) is not None
+        and text != SERVER
+        and not text.endswith(".key")
+    )
 
 
 def direct(one: str, other: str) -> str:

@@ -1,0 +1,1 @@
+"""Webhooks: rooms told to other programs, and other programs heard in rooms."""
