@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import socket
 import sys
@@ -32,6 +33,10 @@ from chatd.server.service import (
     sd_notify,
 )
 from chatd.server.users import Users
+from chatd.webhooks.agent import http_client
+from chatd.webhooks.delivery import World
+from chatd.webhooks.limits import HookLimits
+from chatd.webhooks.registry import Registry
 from chatd.wire.tokens import Key
 
 DEFAULT_LISTEN = "tcp:5555"
@@ -253,9 +258,19 @@ def makeService(options: Options) -> IService:
     greeter = Greeter(keyring, hub, limits, name, time.time, os.urandom)
     requests = Requests(clock, hub, journal, users, limits, time.time)
     factory = ChatFactory(clock, keyring, greeter, hub, requests, limits)
+    client = http_client(reactor)
+    world = World(clock, journal, client, time.time, random.random, HookLimits())
+    hooks = Registry(world, hub, os.urandom)
     notify = sd_notify(os.environ.get("NOTIFY_SOCKET"))
     return ChatService(
-        IReactorFromThreads(reactor), endpoints, factory, keyring, hub, observer, notify
+        IReactorFromThreads(reactor),
+        endpoints,
+        factory,
+        keyring,
+        hub,
+        observer,
+        notify,
+        [hooks],
     )
 
 

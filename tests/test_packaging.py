@@ -31,7 +31,15 @@ def _modules(folder: Path, name: str) -> set[str]:
 
 def _expected() -> set[str]:
     names = {"chatd/py.typed", "twisted/plugins/chatd_plugin.py"}
-    for part in ("", "/client", "/clients", "/journal", "/server", "/wire"):
+    for part in (
+        "",
+        "/client",
+        "/clients",
+        "/journal",
+        "/server",
+        "/webhooks",
+        "/wire",
+    ):
         names |= _modules(ROOT / f"chatd{part}", f"chatd{part}")
     for client in ("chat_term", "chat_tk"):
         names |= _modules(ROOT / "clients" / client, f"chatd/clients/{client}")

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -43,6 +44,16 @@ class StartError(Exception):
     """Why the daemon cannot start, in one line fit for the operator."""
 
 
+class Companion(Protocol):
+    """What lives beside the conversations, and on the same journal."""
+
+    def start(self, kept: Mapping[str, str]) -> None:
+        """The journal is open; `kept`: the texts that it keeps."""
+
+    def stop(self) -> None:
+        """The journal is about to be closed."""
+
+
 class ChatService(Service):
     """Listens, answers, and on stop drains before it lets go."""
 
@@ -57,6 +68,7 @@ class ChatService(Service):
         hub: Hub,
         observer: ILogObserver | None,
         notify: Callable[[str], None],
+        companions: Sequence[Companion] = (),
     ) -> None:
         """`endpoints`: with their descriptions as the operator wrote them;
         `observer`: becomes the log of the application this service joins;
@@ -71,6 +83,7 @@ class ChatService(Service):
         self._watch.clock = IReactorTime(reactor)
         self._observer = observer
         self._notify = notify
+        self._companions = companions
         self._ports: list[IListeningPort] = []
         self._listening = False
         self._fault: str | None = None
@@ -96,11 +109,13 @@ class ChatService(Service):
         if not self._listening:  # under twist nobody calls the privileged half
             self.privilegedStartService()
         try:
-            self._hub.open()
+            contents = self._hub.open()
         except JournalError as error:
             raise StartError(str(error)) from None
         super().startService()
         self._factory.start()
+        for companion in self._companions:
+            companion.start(contents.kept)
         self._watch.start(WATCH_SECONDS, now=False)
         for number, act in (
             (signal.SIGHUP, self.reload),
@@ -160,6 +175,8 @@ class ChatService(Service):
         _log.info("stopping", connections=connections)
         for port in self._ports:
             await maybeDeferred(port.stopListening)
+        for companion in self._companions:
+            companion.stop()
         await self._factory.drain()
         _log.info("stopped")
 

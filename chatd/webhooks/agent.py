@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 _UNWANTED = (b"content-encoding", b"set-cookie")
 """A small compressed body is large in memory; cookies would be kept and sent on."""
+
+
+def http_client(reactor: object) -> HTTPClient:
+    """The client of the deliveries; it keeps two idle connections a receiver."""
+    pool = HTTPConnectionPool(reactor)
+    return HTTPClient(BareAgent(Agent(reactor, pool=pool)))
 
 
 @implementer(IAgent)

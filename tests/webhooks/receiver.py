@@ -46,7 +46,9 @@ class Receiver(Resource):
             name.decode().lower(): values[0].decode()
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
-        self.requests.append((headers, request.content.read()))
+        content = request.content
+        assert content is not None
+        self.requests.append((headers, content.read()))
         code = self.codes.pop(0) if self.codes else 200
         if code == HANG:
             return NOT_DONE_YET

@@ -29,7 +29,7 @@ URL = "http://receiver.example/path-secret"
 
 
 @implementer(IResponse)
-class Answer:  # implements what is used
+class Answer:  # type: ignore[misc]  # implements what is used
     """An answer whose body a test sends."""
 
     def __init__(self) -> None:
