@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from twisted.internet.abstract import isIPv6Address
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
+from chatd.listening import endpoint
+from chatd.server.service import StartError
 from chatd.wire import handshake
 from chatd.wire.framing import FrameDecoder, encode, token_length
 from chatd.wire.plain import DEFAULT_FRAME
@@ -88,16 +91,16 @@ def examine(description: str, keys: Sequence[Key], plain: bool) -> str:
         return f"{description} is systemd's to open"
     binding = _Binding()
     try:
-        endpoint = serverFromString(binding, description)
-    except Exception as error:  # endpoints' plugins and OpenSSL raise what they like
-        raise PortFault(f"--listen {description}: {error or type(error)}") from None
-    failures: list[OSError] = []
-    endpoint.listen(None).addErrback(lambda f: failures.append(f.value))
+        port = endpoint(binding, description)
+    except StartError as error:
+        raise PortFault(f"{error}: choose another") from None
+    failures: list[Failure] = []
+    port.listen(Factory()).addErrback(failures.append)
     if not failures:
         return f"{description} is free"
     if binding.taken is None:
         raise PortFault(
-            f"cannot listen on {description}: {failures[0].strerror}:"
+            f"cannot listen on {description}: {failures[0].getErrorMessage()}:"
             " choose another --listen, or another user"
         )
     if keys and _answers(binding, keys, plain):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import socket
 import sys
 import time
@@ -13,12 +12,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.python import usage
 
 from chatd import __version__, config, keyfile, logs
 from chatd.journal.journal import SQLiteJournal
+from chatd.listening import allow_files, endpoint
 from chatd.paths import JOURNAL_NAME, KEY_NAME, KEYS_NAME, default_state
 from chatd.server.factory import ChatFactory
 from chatd.server.greeting import Greeter, server_name
@@ -40,7 +39,6 @@ from chatd.webhooks.registry import Registry
 from chatd.wire.tokens import Key
 
 DEFAULT_LISTEN = "tcp:5555"
-BACKLOG = 4096  # Twisted's 50 makes a burst of connects wait for seconds
 
 
 def _number(option: str, low: int, high: int, zero: bool = False) -> object:
@@ -243,14 +241,9 @@ def makeService(options: Options) -> IService:
         observer = logs.under(parent, options["log-format"], options["log-level"])
     except (keyfile.KeyFileError, OSError) as error:
         raise StartError(str(error)) from None
-    try:
-        endpoints = [
-            (description, serverFromString(reactor, _with_backlog(description)))
-            for description in options.listens or [DEFAULT_LISTEN]
-        ]
-    except ValueError as error:
-        raise StartError(f"--listen: {error}") from None
-    _allow_files(limits.connections)
+    listens = options.listens or [DEFAULT_LISTEN]
+    endpoints = [(listen, endpoint(reactor, listen)) for listen in listens]
+    allow_files(limits.connections)
     clock = IReactorTime(reactor)
     journal = SQLiteJournal(IReactorFromThreads(reactor), state / JOURNAL_NAME)
     hub = Hub(clock, journal, users, limits, time.time)
@@ -290,19 +283,3 @@ def _key_files(options: Options, state: Path) -> list[Path]:
     if not path.exists():
         keyfile.create(path, Key.generate(os.urandom))
     return [path]
-
-
-def _with_backlog(description: str) -> str:
-    if description.startswith(("tcp", "ssl")) and ":backlog=" not in description:
-        return f"{description}:backlog={BACKLOG}"
-    return description
-
-
-def _allow_files(connections: int) -> None:
-    """Raise the soft limit of open files as far as `connections` need, and allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 256
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        if hard != resource.RLIM_INFINITY:
-            wanted = min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -15,7 +15,7 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatd import tap
+from chatd import listening, tap
 from chatd.server.limits import Limits
 from chatd.server.service import (
     ChatService,
@@ -92,7 +92,7 @@ class OptionsTests(SynchronousTestCase):
             ("unix:/x", "unix:/x"),
             ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
         ]:
-            self.assertEqual(tap._with_backlog(given), made)
+            self.assertEqual(listening.with_backlog(given), made)
 
 
 class ServiceTests(TestCase):
@@ -139,9 +139,15 @@ class ServiceTests(TestCase):
 
     def test_bad_endpoint(self) -> None:
         """A description that is no endpoint is one clear error."""
-        with self.assertRaises(StartError) as caught:
-            self.make("--listen", "carrier-pigeon:5555")
-        self.assertIn("--listen", str(caught.exception))
+        for description in (
+            "carrier-pigeon:5555",
+            "tcp:many",
+            "ssl:0:privateKey=/nowhere/key.pem",
+            "systemd:domain=INET:index=0",  # and systemd is not there
+        ):
+            with self.assertRaises(StartError) as caught:
+                self.make("--listen", description)
+            self.assertIn(f"--listen {description}: ", str(caught.exception))
 
     def test_state_in_the_way(self) -> None:
         """A file in the state folder's place is one clear error."""
@@ -197,11 +203,11 @@ class ServiceTests(TestCase):
         limits = [(100, 5000)]
         self.patch(resource, "getrlimit", lambda what: limits[-1])
         self.patch(resource, "setrlimit", lambda what, limit: limits.append(limit))
-        tap._allow_files(1000)
+        listening.allow_files(1000)
         self.assertEqual(limits[-1], (1256, 5000))
-        tap._allow_files(100_000)
+        listening.allow_files(100_000)
         self.assertEqual(limits[-1], (5000, 5000))
-        tap._allow_files(1000)
+        listening.allow_files(1000)
         self.assertEqual(len(limits), 3)
 
 
