@@ -290,7 +290,9 @@ class OperationsTests(SynchronousTestCase):
     def test_events(self) -> None:
         """The table of events has each event that the daemon logs, and no other."""
         logged = {"twisted"}
-        folders = [ROOT / "chatd" / each for each in ("server", "journal", "webhooks")]
+        folders = [
+            ROOT / "chatd" / each for each in ("server", "journal", "web", "webhooks")
+        ]
         files = [file for folder in folders for file in folder.glob("*.py")]
         files.append(ROOT / "chatd" / "tap.py")
         for file in files:
@@ -325,7 +327,8 @@ class ArrowTests(SynchronousTestCase):
         """wire knows nothing of ours; server and client not of each other, or hooks."""
         for folder, forbidden in [
             ("wire", r"chatd\.(?!wire\b)|twisted|zope"),
-            ("server", r"chatd\.(client|clients|tap|ctl|run|webhooks)\b"),
+            ("server", r"chatd\.(client|clients|tap|ctl|run|web|webhooks)\b"),
+            ("web", r"chatd\.(client|clients|tap|ctl|run)\b"),
             ("webhooks", r"chatd\.(client|clients|tap|ctl|run|web)\b"),
             ("client", r"chatd\.(server|clients|tap|ctl|run)\b"),
             ("journal", r"chatd\.(?!wire\b|journal\b)"),

@@ -37,6 +37,7 @@ def _expected() -> set[str]:
         "/clients",
         "/journal",
         "/server",
+        "/web",
         "/webhooks",
         "/wire",
     ):
