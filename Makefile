@@ -2,6 +2,7 @@
 # make test    every test, lint, types, coverage
 # make serve   the daemon alone, in the foreground; make chat: a client for it
 #
+# make screenshots  the pictures in docs/pictures
 # make chaos   minutes of kill -9 and cut connections: nothing lost, nothing twice
 #
 # PYTHON=... chooses the Python for .venv, CHATD_PORT=... another port than 5555.
@@ -14,7 +15,7 @@ export CHATD_PORT
 IN = $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run serve chat chaos test check-code check-types check-tests format clean
+.PHONY: run serve chat chaos screenshots test check-code check-types check-tests format clean
 
 run: $(VENV)/.run
 	@$(IN)/python -m chatd.run --state $(STATE)
@@ -29,6 +30,12 @@ test: check-code check-types check-tests
 
 chaos: $(VENV)/.test
 	$(IN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+# The pictures of the window for README and docs: real client, real daemon.
+screenshots: $(VENV)/.test
+	@command -v import >/dev/null || { echo "install it: apt-get install imagemagick"; exit 1; }
+	mkdir -p docs/pictures
+	CHATD_SCREENSHOTS=$(CURDIR)/docs/pictures $(IN)/python -m twisted.trial tests.screens.test_scenes.SceneTests
 
 check-code: $(VENV)/.test
 	$(IN)/ruff check .

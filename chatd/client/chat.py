@@ -168,6 +168,15 @@ class ChatClient(Reconnecting[SessionLine]):
         """Seconds that the last ping took; None without a session."""
         return None if self._line is None else self._line.lag
 
+    @property
+    def tell_read(self) -> bool:
+        """Whether others learn how far the person has read; True at first."""
+        return self._marks.tell_read
+
+    @tell_read.setter
+    def tell_read(self, tell: bool) -> None:
+        self._marks.tell_read = tell
+
     def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call `callback` with each event, until the function returned is called."""
         ticket = object()

@@ -22,6 +22,8 @@ class Marks:
         self._reactor = reactor
         self._copies = copies
         self._period = period
+        self.tell_read = True
+        """Whether the server, and so the others, learn how far the person has read."""
         self._line: SessionLine | None = None
         self._due: dict[str, None] = {}
         self._told: dict[str, float] = {}
@@ -98,7 +100,7 @@ class Marks:
             if copy is None or line is None:
                 continue
             self._told[room] = now
-            read = min(copy.read, copy.last)
+            read = min(copy.read, copy.last) if self.tell_read else 0
             mark = Mark(line.number(), room, max(copy.last, 0), read)
             line.ask(mark).addErrback(self._not_marked, room, line)
         self._due = later

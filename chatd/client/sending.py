@@ -70,8 +70,11 @@ class Sending:
         queued = self._outbox.replace(id, new_id, body, composed)
         if queued is None:
             return False
-        del self._own[id]
-        self._own[new_id] = _own(queued)
+        edited = _own(queued)  # in its place: they stand in the order of typing
+        self._own = {
+            each.id: each
+            for each in (edited if key == id else o for key, o in self._own.items())
+        }
         if own.state is OwnState.FAILED:
             self._outgoing.add(queued)
         else:

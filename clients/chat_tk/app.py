@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -30,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--theme",
         choices=("system", "light", "dark"),
-        default="system",
-        help="the look (default: as the desktop's)",
+        help="the look (default: as in the preferences)",
     )
     parser.add_argument(
         "--scale",
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_NO_TKINTER, file=sys.stderr)
         return _BROKEN
 
-    from chatd.clients.chat_tk import screen
+    from chatd.clients.chat_tk import preferences, screen
 
     screen.before_tk()
     try:
@@ -60,8 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except tkinter.TclError:
         print(_NO_SCREEN, file=sys.stderr)
         return _BROKEN
+    path = preferences.path(os.environ)
+    preferred = preferences.load(path)
+    if args.theme is not None:
+        preferred = replace(preferred, theme=args.theme)
+    usual = screen.geometry(root, preferred.geometry)
     try:
-        root.geometry(args.geometry or _size(args.scale or screen.scale(root)))
+        root.geometry(args.geometry or usual or _size(args.scale or screen.scale(root)))
     except tkinter.TclError:
         print("chat-tk: --geometry: give WIDTHxHEIGHT+X+Y", file=sys.stderr)
         return _BROKEN
@@ -76,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         wanted,
         name=_own_name(),
         scale=args.scale or screen.scale(root),
-        theme=args.theme,
+        preferred=preferred,
+        preferences_path=path,
     )
     program.run()
     return 0

@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
-from chatd.clients.chat_tk.spans import whole
+from chatd.clients.chat_tk.drawable import whole
 from chatd.clients.chat_tk.theme import Theme
 
 MOST_LINES = 8  # before it scrolls
@@ -47,9 +47,12 @@ class Composer(ttk.Frame):
         self.button = ttk.Button(
             self, style="Send.TButton", command=self.hand_over, takefocus=False
         )
+        self.editing = ttk.Label(
+            self, style="Editing.TLabel", text="Editing · Enter keeps it · Esc cancels"
+        )
         self.columnconfigure(0, weight=1)
-        text.grid(row=0, column=0, sticky="ew")
-        self.button.grid(row=0, column=1, sticky="se", padx=(px(8), 0))
+        text.grid(row=1, column=0, sticky="ew")
+        self.button.grid(row=1, column=1, sticky="se", padx=(px(8), 0))
         for sequence in ("<Return>", "<KP_Enter>", "<Control-Return>"):
             text.bind(sequence, self._enter)
         text.bind("<Shift-Return>", self._newline)
@@ -95,6 +98,19 @@ class Composer(ttk.Frame):
         self.text.insert("1.0", text)
         self.text.edit_reset()
         self._changed()
+
+    def show_editing(self, editing: bool) -> None:
+        """Say that what is written replaces a message."""
+        if editing:
+            self.editing.grid(row=0, column=0, columnspan=2, sticky="w")
+        else:
+            self.editing.grid_remove()
+
+    def quote(self, text: str) -> None:
+        """Begin an answer to `text`."""
+        lines = "".join(f"> {line}\n" for line in text.strip().split("\n"))
+        self._insert(self._drawable(lines))
+        self.text.focus_set()
 
     def hand_over(self) -> None:
         """Hand the text over; empty again when it was taken."""

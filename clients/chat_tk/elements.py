@@ -114,6 +114,7 @@ def create(theme: Pictures, style: ttk.Style) -> None:
             pad=(9, 6),
         )
     _thumb(theme, style)
+    _indicators(theme, style)
 
 
 def _boxed(
@@ -171,3 +172,46 @@ def _thumb(theme: Pictures, style: ttk.Style) -> None:
         sticky="ns",
         height=theme.px(28),
     )
+
+
+def _indicators(theme: Pictures, style: ttk.Style) -> None:
+    """What a choice and a switch show before their words."""
+    p, px = theme.palette, theme.px(16)
+    gap, middle, line = theme.px(7), px / 2, max(1.0, px * 0.08)
+
+    def picture(kind: str, chosen: bool, focus: bool) -> tk.PhotoImage:
+        def draw() -> bytes:
+            edge = p.accent if chosen or focus else p.decor
+            if kind == "radio":
+                layers = [
+                    (raster.disc(middle, middle, middle - 1), edge),
+                    (raster.disc(middle, middle, middle - 1 - line), p.field),
+                ]
+                if chosen:
+                    layers.append((raster.disc(middle, middle, middle * 0.5), p.accent))
+            else:
+                box = raster.rounded(1, 1, px - 1, px - 1, px * 0.25)
+                inner = 1 + line
+                hole = raster.rounded(inner, inner, px - inner, px - inner, px * 0.2)
+                points = [(px * 0.26, px * 0.53), (px * 0.44, px * 0.7)]
+                points.append((px * 0.75, px * 0.33))
+                tick = raster.stroke(points, px * 0.13)
+                layers = [(box, edge)]
+                layers.append((tick, p.accent_text) if chosen else (hole, p.field))
+            rows = raster.paint(px + gap, px, layers)
+            return raster.encode(raster.ground(rows, p.panel))
+
+        key = ("indicator", kind, chosen, focus, p.name, px)
+        return theme.picture(key, draw)
+
+    for kind in ("radio", "check"):
+        style.element_create(
+            f"Chat.{kind}",
+            "image",
+            picture(kind, False, False),
+            ("selected", picture(kind, True, False)),
+            ("focus", picture(kind, False, True)),
+            width=px + gap,
+            height=px,
+            sticky="w",
+        )

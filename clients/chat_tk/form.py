@@ -6,8 +6,10 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from chatd.clients.chat_tk.entries import entry
 from chatd.clients.chat_tk.target import Place, Target, check, generate
 from chatd.clients.chat_tk.theme import Theme
+from chatd.wire.invite import BadInvite, Invite, parse
 from chatd.wire.tokens import Key
 
 _WIDTH = 520  # pixels at 96 dots an inch
@@ -24,6 +26,7 @@ class ConnectForm(ttk.Frame):
         theme: Theme,
         *,
         on_connect: Callable[[Place], None],
+        on_accept: Callable[[Invite, str], None],
         on_cancel: Callable[[], None],
         browse: Callable[[], str],
         connected: Callable[[], bool],
@@ -32,6 +35,7 @@ class ConnectForm(ttk.Frame):
         super().__init__(parent)
         self._theme, self._browse, self._connected = theme, browse, connected
         self._on_connect, self._new_key = on_connect, new_key
+        self._on_accept = on_accept
         px = theme.px
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
@@ -41,19 +45,20 @@ class ConnectForm(ttk.Frame):
         body.columnconfigure(1, minsize=px(_WIDTH * 0.25))
         title = ttk.Label(body, text="Connect to a server", style="Head.TLabel")
         title.grid(row=0, column=0, columnspan=2, sticky="w")
-        about = "The key file is the secret you share with the server; it is not sent."
+        about = "Paste an invite, or say where the server is and which key opens it."
         ttk.Label(body, text=about, style="Soft.TLabel").grid(
             row=1, column=0, columnspan=2, sticky="w", pady=(px(2), px(12))
         )
         self.values: dict[str, tk.StringVar] = {}
         self.entries: dict[str, ttk.Entry] = {}
         self.notes: dict[str, ttk.Label] = {}
-        self._field(body, "host", "Server", 2, 0)
-        self._field(body, "port", "Port", 2, 1)
+        self._field(body, "invite", "Invite, if you got one", 2, 0, span=2)
+        self._field(body, "host", "Server", 5, 0)
+        self._field(body, "port", "Port", 5, 1)
         keys = ttk.Frame(body)
         keys.columnconfigure(0, weight=1)
-        self._field(body, "key_path", "Key file", 5, 0, keys)
-        keys.grid(row=6, column=0, columnspan=2, sticky="ew", pady=(px(3), 0))
+        self._field(body, "key_path", "Key file", 8, 0, keys, span=2)
+        keys.grid(row=9, column=0, columnspan=2, sticky="ew", pady=(px(3), 0))
         self.browse = ttk.Button(keys, text="Browse…", command=self._browse_clicked)
         self.generate = ttk.Button(
             keys, text="Generate", compound="left", command=self._generate_clicked
@@ -69,9 +74,9 @@ class ConnectForm(ttk.Frame):
             foot, text="Connect", style="Accent.TButton", command=self.accept
         )
         self.connect.grid(row=0, column=2, padx=(px(8), 0))
-        foot.grid(row=8, column=0, columnspan=2, sticky="ew", pady=(px(10), 0))
-        for entry in self.entries.values():
-            entry.bind("<Escape>", lambda event: self._escaped())
+        foot.grid(row=11, column=0, columnspan=2, sticky="ew", pady=(px(10), 0))
+        for field in self.entries.values():
+            field.bind("<Escape>", lambda event: self._escaped())
         self.restyle()
 
     def _field(
@@ -82,20 +87,25 @@ class ConnectForm(ttk.Frame):
         row: int,
         column: int,
         holder: ttk.Frame | None = None,
+        span: int = 1,
     ) -> None:
         """A labelled entry with a place for what is wrong under it."""
         px, left = self._theme.px, self._theme.px(10) if column else 0
-        span = 2 if holder is not None else 1
         ttk.Label(body, text=label, style="Soft.TLabel").grid(
             row=row, column=column, sticky="w", padx=(left, 0)
         )
         value = self.values[name] = tk.StringVar(self)
-        entry = self.entries[name] = _entry(holder or body, value)
+        field = self.entries[name] = entry(holder or body, value)
         if holder is not None:
-            entry.grid(row=0, column=0, sticky="ew")
+            field.grid(row=0, column=0, sticky="ew")
         else:
-            entry.grid(
-                row=row + 1, column=column, sticky="ew", padx=(left, 0), pady=(px(3), 0)
+            field.grid(
+                row=row + 1,
+                column=column,
+                columnspan=span,
+                sticky="ew",
+                padx=(left, 0),
+                pady=(px(3), 0),
             )
         note = self.notes[name] = ttk.Label(body, style="Note.TLabel")
         note.configure(wraplength=px(_WIDTH * (0.98 if span == 2 else 0.4)))
@@ -107,7 +117,7 @@ class ConnectForm(ttk.Frame):
             padx=(left, 0),
             pady=(px(1), px(6)),
         )
-        entry.bind("<Return>", lambda event: self.accept())
+        field.bind("<Return>", lambda event: self.accept())
 
     def restyle(self) -> None:
         """Take the theme's colours."""
@@ -116,29 +126,56 @@ class ConnectForm(ttk.Frame):
 
     def open(self, target: Target, *, note: str = "", cancel: bool) -> None:
         """Show `target`, with `note` under the key file; may it be cancelled?"""
-        for name, value in self.values.items():
-            value.set(getattr(target, name))
+        self.values["invite"].set("")
+        for name in ("host", "port", "key_path"):
+            self.values[name].set(getattr(target, name))
+        self.connect.state(["!disabled"])
         self._mark({"key_path": note} if note else {})
-        self._say("")
+        self.say("")
         if cancel:
             self.cancel.grid(row=0, column=1, padx=(self._theme.px(8), 0))
         else:
             self.cancel.grid_remove()
-        self.entries["key_path" if note else "host"].focus_set()
+        self.entries["key_path" if note else "invite"].focus_set()
 
     def target(self) -> Target:
         """What is typed."""
-        return Target(**{name: value.get() for name, value in self.values.items()})
+        named = ("host", "port", "key_path")
+        return Target(*(self.values[name].get() for name in named))
 
     def accept(self) -> None:
         """Connect, or say what is wrong where it is wrong."""
+        if self.values["invite"].get().strip():
+            self._accept_invite()
+            return
         match check(self.target()):
             case Place() as place:
                 self._mark({})
                 self._on_connect(place)
             case wrong:
                 self._mark(wrong)
-                self._say("")
+                self.say("")
+
+    def _accept_invite(self) -> None:
+        try:
+            invite = parse(self.values["invite"].get())
+        except BadInvite as error:
+            self._mark({"invite": str(error).capitalize()})
+            return
+        path = self.values["key_path"].get().strip()
+        if not path:
+            self._mark({"key_path": "Say where your new key file shall be"})
+            return
+        self._mark({})
+        self.say("Accepting the invite…")
+        self.connect.state(["disabled"])
+        self._on_accept(invite, path)
+
+    def not_accepted(self, why: str) -> None:
+        """The invite did not become a key."""
+        self.connect.state(["!disabled"])
+        self.say("")
+        self._mark({"invite": why})
 
     def _mark(self, wrong: dict[str, str]) -> None:
         for name, note in self.notes.items():
@@ -147,7 +184,8 @@ class ConnectForm(ttk.Frame):
         if wrong:
             self.entries[next(iter(wrong))].focus_set()
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """What is going on."""
         self.status.configure(text=text)
 
     def _escaped(self) -> None:
@@ -156,7 +194,7 @@ class ConnectForm(ttk.Frame):
 
     def _browse_clicked(self) -> None:
         if self._connected():
-            self._say("Type the path: the file dialog would hold up the connection.")
+            self.say("Type the path: the file dialog would hold up the connection.")
             return
         if chosen := self._browse():
             self.values["key_path"].set(chosen)
@@ -165,18 +203,7 @@ class ConnectForm(ttk.Frame):
     def _generate_clicked(self) -> None:
         if wrong := generate(self.target(), self._new_key()):
             self._mark({"key_path": wrong})
-            self._say("")
+            self.say("")
         else:
             self._mark({})
-            self._say("New key written. The server needs the same file.")
-
-
-def _entry(parent: tk.Misc, value: tk.StringVar) -> ttk.Entry:
-    """An entry that refuses characters from U+10000 up.
-
-    Tk 8.6 keeps those as two halves; deleting one in an Entry leaves the other.
-    """
-    entry = ttk.Entry(parent, textvariable=value)
-    check = entry.register(lambda new: all(ord(c) < 0x10000 for c in new))
-    entry.configure(validate="key", validatecommand=(check, "%S"))
-    return entry
+            self.say("New key written. The server needs the same file.")

@@ -11,6 +11,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.client.link import LinkState, Phase, Reason
 
+LAG_PERIOD = 5.0
+"""Seconds between two looks at how long the server takes to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Banner:
@@ -38,6 +41,9 @@ class Link(Protocol):
 
     @property
     def state(self) -> LinkState: ...
+
+    @property
+    def lag(self) -> float | None: ...
 
     def observe(
         self, callback: Callable[[LinkState], None], /
@@ -73,7 +79,14 @@ class LinkStatus:
         match state.phase:
             case Phase.ONLINE:
                 self._view.show_banner(None)
-                self._view.show_status(state.phase, "Online")
+                lag = self._client.lag
+                told = (
+                    "Online"
+                    if lag is None
+                    else f"Online, {max(1, round(lag * 1000))} ms"
+                )
+                self._view.show_status(state.phase, told)
+                self._tick_due = self._clock.callLater(LAG_PERIOD, self._tick)
             case Phase.CONNECTING:
                 text = f"Connecting to {self._address}…"
                 self._view.show_banner(Banner("warn", text))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from tkinter import ttk
 
+from chatd.clients.chat_tk import list_tags
+from chatd.clients.chat_tk.drawable import width
 from chatd.clients.chat_tk.palette import person_colour
+from chatd.clients.chat_tk.pointing import Acts, Pointing
+from chatd.clients.chat_tk.rows import Body, Day, Head, Mark, New, Row
 from chatd.clients.chat_tk.scrolling import Scrolling
 from chatd.clients.chat_tk.side_list import SERVER
-from chatd.clients.chat_tk.spans import Body, Day, Head, Mark, Row
 from chatd.clients.chat_tk.theme import Theme
 
-_GUTTER = 58  # where text begins, pixels at 96 dots an inch
-_FACE = 32
+_FACE = 32  # pixels at 96 dots an inch
 
 
 class MessageList(ttk.Frame):
@@ -28,13 +30,12 @@ class MessageList(ttk.Frame):
         theme: Theme,
         *,
         on_scroll: Callable[[bool], None],
-        on_link: Callable[[str], None],
-        on_retry: Callable[[int], None],
+        on_edge: Callable[[int], None],
+        acts: Acts,
         drawable: Callable[[str], str],
     ) -> None:
         super().__init__(parent, style="List.TFrame")
         self._theme, self._drawable = theme, drawable
-        self._on_link, self._on_retry = on_link, on_retry
         self.text = text = tk.Text(
             self,
             wrap="word",
@@ -49,82 +50,23 @@ class MessageList(ttk.Frame):
             takefocus=False,
         )
         bar = ttk.Scrollbar(self, orient="vertical", style="List.Vertical.TScrollbar")
-        self.scrolling = Scrolling(text, bar, on_scroll, theme.px(48))
+        self.scrolling = Scrolling(text, bar, on_scroll, on_edge, theme.px(48))
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         text.grid(row=0, column=0, sticky="nsew")
         bar.grid(row=0, column=1, sticky="ns")
         self.ids: list[int] = []  # of the messages shown, in order
-        self._links: dict[str, tuple[int, str]] = {}  # tag: message, address
         self._serial = 0
-        self._pressed = ""
-        text.bind("<Button-1>", lambda event: text.focus_set(), add=True)
-        text.tag_bind("link", "<Button-1>", self._link_pressed)
-        text.tag_bind("link", "<ButtonRelease-1>", self._link_released)
-        text.tag_bind("retry", "<ButtonRelease-1>", self._retry_clicked)
-        for tag in ("link", "retry"):
-            text.tag_bind(tag, "<Enter>", lambda event: self._cursor("hand2"))
-            text.tag_bind(tag, "<Leave>", lambda event: self._cursor("arrow"))
+        self._words: tuple[str, ...] = ()
+        self.pointing = Pointing(text, acts, self._at)
         self.restyle()
 
     # -- look
 
     def restyle(self) -> None:
         """Take the theme's colours. Pictures are replaced where they stand."""
-        text, fonts = self.text, self._theme.fonts
-        p, px = self._theme.palette, self._theme.px
-        gutter, right = px(_GUTTER), px(24)
-        text.configure(
-            background=p.bg,
-            foreground=p.text,
-            font=fonts["ui"],
-            selectbackground=p.mark,
-            selectforeground=p.text,
-            inactiveselectbackground=p.mark,
-            spacing2=px(2),
-        )
-        text.tag_configure(
-            "body",
-            lmargin1=gutter,
-            lmargin2=gutter,
-            rmargin=right,
-            spacing1=px(1),
-            spacing3=px(2),
-        )
-        text.tag_configure(
-            "head",
-            lmargin1=px(16),
-            lmargin2=gutter,
-            rmargin=right,
-            spacing1=px(11),
-            tabs=(gutter,),
-        )
-        text.tag_configure("name", font=fonts["bold"])
-        text.tag_configure("time", font=fonts["small"], foreground=p.soft)
-        text.tag_configure(
-            "day",
-            font=fonts["smallbold"],
-            foreground=p.soft,
-            justify="center",
-            spacing1=px(18),
-            spacing3=px(4),
-        )
-        text.tag_configure("link", foreground=p.link, underline=True)
-        text.tag_configure(
-            "code",
-            font=fonts["code"],
-            background=p.code_bg,
-            lmargincolor=p.bg,
-            rmargincolor=p.bg,
-        )
-        text.tag_configure("pending", foreground=p.soft)
-        text.tag_configure("failed", foreground=p.bad, font=fonts["small"])
-        text.tag_configure(
-            "retry", foreground=p.bad, font=fonts["small"], underline=True
-        )
-        for n, colour in enumerate(p.people):
-            text.tag_configure(f"who{n}", foreground=colour)
-        text.tag_raise("sel")
+        text = self.text
+        list_tags.configure(text, self._theme)
         for name in map(str, text.image_names()):
             kind, _, what = name.split(":", 2)
             if kind == "face":
@@ -139,9 +81,6 @@ class MessageList(ttk.Frame):
         p, failed = self._theme.palette, mark is Mark.FAILED
         return self._theme.icon(mark.value, p.bad if failed else p.soft, 13)
 
-    def _cursor(self, name: str) -> None:
-        self.text.configure(cursor=name)
-
     # -- writing
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -152,18 +91,17 @@ class MessageList(ttk.Frame):
         self.scrolling.settle()
 
     def reset(self, rows: Sequence[Row], see: int | None) -> None:
-        """Write these in place of all; bring `see` to the top, None: the end."""
+        """Write these in place of all; bring `see` into view, None: the end."""
         text = self.text
         text.configure(state="normal")
         text.delete("1.0", "end")
-        self._forget(set(self.ids))
+        self._forget(self.ids)
         self.ids = []
         self._write("end-1c", rows)
         text.configure(state="disabled")
         self.scrolling.to_end()
         if see is not None:
-            text.update_idletasks()
-            text.yview(f"m{see}")
+            self.scrolling.show(f"m{see}")
 
     def replace_top(self, rows: Sequence[Row], through: int) -> None:
         """Write rows in place of all up to the end of message `through`.
@@ -176,21 +114,55 @@ class MessageList(ttk.Frame):
             gone = self.ids[: self.ids.index(through) + 1]
             kept = self.ids[len(gone) :]
             text.delete("1.0", f"e{through} lineend +1c")
-            self._forget(set(gone))
+            self._forget(gone)
             self.ids = []
             self._write("1.0", rows)
             self.ids += kept
             text.configure(state="disabled")
 
-    def _forget(self, gone: set[int]) -> None:
+    def cut_below(self, last: int | None) -> None:
+        """Take out all below message `last`; None: all there is."""
+        text = self.text
+        kept = 0 if last is None else self.ids.index(last) + 1
+        start = "1.0" if last is None else f"e{last} lineend +1c"
+        text.configure(state="normal")
+        text.delete(start, "end-1c")
+        text.configure(state="disabled")
+        self._forget(self.ids[kept:])
+        del self.ids[kept:]
+
+    def replace_body(self, body: Body) -> None:
+        """Write one message's text anew, if it is shown."""
+        if body.id not in self.ids:
+            return
+        text = self.text
+        text.configure(state="normal")
+        self.pointing.forget([body.id])
+        # The line's end stays, or the marks of the next message would move up.
+        text.delete(f"m{body.id}", f"e{body.id} lineend")
+        text.mark_set("at", f"m{body.id}")
+        text.mark_gravity("at", "right")
+        self._write_spans(body)
+        self._write_mark(body.id, body.mark, body.why)
+        text.configure(state="disabled")
+        self.scrolling.settle()
+
+    def set_mark(self, id: int, mark: Mark, why: str) -> None:
+        """Show what became of message `id`, if it is shown."""
+        if id not in self.ids:
+            return
+        text = self.text
+        text.configure(state="normal")
+        text.delete(f"e{id}", f"e{id} lineend")
+        text.tag_remove("pending", f"m{id}", f"e{id}")
+        self._write_mark(id, mark, why)
+        text.configure(state="disabled")
+        self.scrolling.settle()
+
+    def _forget(self, gone: Sequence[int]) -> None:
         for id in gone:
             self.text.mark_unset(f"m{id}", f"e{id}")
-        tags = [tag for tag, (id, _) in self._links.items() if id in gone]
-        tags += [f"r{id}" for id in gone]
-        for tag in tags:
-            self._links.pop(tag, None)
-        if tags:
-            self.text.tag_delete(*tags)
+        self.pointing.forget(gone)
 
     def _number(self) -> int:
         self._serial += 1
@@ -208,6 +180,8 @@ class MessageList(ttk.Frame):
                     self._write_head(sender, time)
                 case Day(label):
                     text.insert("at", f"{label}\n", ("day",))
+                case New():
+                    text.insert("at", "New messages\n", ("new",))
 
     def _write_head(self, sender: str, time: str) -> None:
         text, start = self.text, self.text.index("at")
@@ -224,18 +198,29 @@ class MessageList(ttk.Frame):
         self.ids.append(id)
         text.mark_set(f"m{id}", "at")
         text.mark_gravity(f"m{id}", "left")
+        self._write_spans(body)
+        text.insert("at", "\n", ("body",))
+        self._write_mark(id, body.mark, body.why)
+
+    def _write_spans(self, body: Body) -> None:
+        """From m<n> on; e<n> stands behind it then."""
+        text, id, before = self.text, body.id, ""
         for span in body.spans:
+            block = span.kind == "block"
+            if (block and before[-1:] not in ("", "\n")) or before == "```":
+                text.insert("at", "\n", ("body",))
             tags = ["body"]
             if span.kind:
                 tags.append(span.kind)
+            if span.kind == "fold":
+                tags.append(self.pointing.act(id, "unfold"))
             if span.href:
-                tags.append(f"u{self._number()}")
-                self._links[tags[-1]] = (id, span.href)
+                tags.append(self.pointing.link(id, span.href))
             text.insert("at", self._drawable(span.text), tags)
+            before = "```" if block else span.text
         text.mark_set(f"e{id}", "at")
         text.mark_gravity(f"e{id}", "left")
-        text.insert("at", "\n", ("body",))
-        self._write_mark(id, body.mark, body.why)
+        self._highlight(id)
 
     def _write_mark(self, id: int, mark: Mark, why: str) -> None:
         """From e<n> to the line's end: a picture, and words for a failed message."""
@@ -244,8 +229,14 @@ class MessageList(ttk.Frame):
         text, at = self.text, f"e{id}"
         failed = mark is Mark.FAILED
         if failed:  # written backwards, since the mark stays to the left
-            text.insert(at, "Try again", ("body", "retry", f"r{id}"))
-            text.insert(at, f" {self._drawable(why)}   ", ("body", "failed"))
+            for label, what in (
+                ("Delete", "discard"),
+                ("Edit", "edit"),
+                ("Try again", "retry"),
+            ):
+                text.insert(at, label, ("body", "act", self.pointing.act(id, what)))
+                text.insert(at, "   ", ("body", "failed"))
+            text.insert(at, f" {self._drawable(why)}", ("body", "failed"))
         if mark is Mark.DELIVERED:
             text.insert(at, f" {why}", ("body", "time"))
         name = f"mark:{self._number()}:{mark.value}"
@@ -261,17 +252,33 @@ class MessageList(ttk.Frame):
         if mark is Mark.PENDING:
             text.tag_add("pending", f"m{id}", at)
 
-    def set_mark(self, id: int, mark: Mark, why: str) -> None:
-        """Show what became of message `id`, if it is shown."""
-        if id not in self.ids:
+    # -- pointing at things
+
+    def show(self, id: int) -> None:
+        """Bring message `id` into view, and point at it."""
+        if id in self.ids:
+            self.text.tag_remove("pointed", "1.0", "end")
+            self.text.tag_add("pointed", f"m{id}", f"e{id}")
+            self.scrolling.show(f"m{id}")
+
+    def highlight(self, words: tuple[str, ...]) -> None:
+        """Point at these words wherever they stand; none: at nothing."""
+        self.text.tag_remove("found", "1.0", "end")
+        if not words:
+            self.text.tag_remove("pointed", "1.0", "end")
+        self._words = tuple(word.lower() for word in words)
+        for id in self.ids if words else ():
+            self._highlight(id)
+
+    def _highlight(self, id: int) -> None:
+        if not self._words:
             return
-        text = self.text
-        text.configure(state="normal")
-        text.delete(f"e{id}", f"e{id} lineend")
-        text.tag_remove("pending", f"m{id}", f"e{id}")
-        self._write_mark(id, mark, why)
-        text.configure(state="disabled")
-        self.scrolling.settle()
+        written = self.text.get(f"m{id}", f"e{id}")
+        for start, end in _found(written, self._words):
+            # A picture would count, too: there is none inside of a message.
+            first = f"m{id} + {width(written[:start])} indices"
+            last = f"m{id} + {width(written[:end])} indices"
+            self.text.tag_add("found", first, last)
 
     def selected(self) -> str:
         """The selected text as it is read: pictures are not part of it."""
@@ -280,21 +287,23 @@ class MessageList(ttk.Frame):
         except tk.TclError:  # nothing is selected
             return ""
 
-    # -- pointing
+    def _at(self, x: int, y: int) -> int | None:
+        """The message at a place of the widget."""
+        index = self.text.index(f"@{x},{y}")
+        for id in reversed(self.ids):
+            if self.text.compare(f"m{id}", "<=", index):
+                inside = self.text.compare(index, "<=", f"e{id} lineend")
+                return id if inside else None
+        return None
 
-    def _tag_at(self, event: tk.Event[tk.Text], kind: str) -> str:
-        tags = self.text.tag_names(f"@{event.x},{event.y}")
-        return next((t for t in tags if t[0] == kind and t[1:].isdigit()), "")
 
-    def _link_pressed(self, event: tk.Event[tk.Text]) -> None:
-        self._pressed = self._tag_at(event, "u")
-
-    def _link_released(self, event: tk.Event[tk.Text]) -> None:
-        tag = self._tag_at(event, "u")
-        if tag and tag == self._pressed and not self.text.tag_ranges("sel"):
-            self._on_link(self._links[tag][1])
-
-    def _retry_clicked(self, event: tk.Event[tk.Text]) -> None:
-        tag = self._tag_at(event, "r")
-        if tag:
-            self._on_retry(int(tag[1:]))
+def _found(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where `words` stand in `text`, in any case."""
+    low = text.lower()
+    if len(low) != len(text):  # some letters fold to two
+        low = text
+    for word in words:
+        at = low.find(word)
+        while at >= 0:
+            yield at, at + len(word)
+            at = low.find(word, at + len(word))

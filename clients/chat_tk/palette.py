@@ -36,6 +36,8 @@ class Palette:
     bad_bg: str
     link: str
     code_bg: str
+    found: str  # ground of what was searched for
+    badge: str  # ground of a count
     people: tuple[str, ...]
 
 
@@ -62,6 +64,8 @@ LIGHT = Palette(
     bad_bg="#ffe8e7",
     link="#2f57d0",
     code_bg="#f1f2f6",
+    found="#ffe08a",
+    badge="#d3d7e0",
     people=(
         "#3d63dd",
         "#0a766d",
@@ -97,6 +101,8 @@ DARK = Palette(
     bad_bg="#3a1a1c",
     link="#8fa6ff",
     code_bg="#22252e",
+    found="#5c4610",
+    badge="#3a3f4c",
     people=(
         "#8fa6ff",
         "#43c6b6",
@@ -117,6 +123,11 @@ def pairs(p: Palette) -> Iterator[tuple[str, str]]:
     for ground in (p.bg, p.panel, p.raised, p.field, p.hover, p.select, p.mark):
         yield p.text, ground
     yield p.text, p.code_bg
+    yield p.text, p.found
+    yield p.text, p.badge
+    yield p.soft, p.code_bg
+    yield p.link, p.panel
+    yield p.warn, p.bg
     for ground in (p.bg, p.panel, p.field, p.hover, p.raised):
         yield p.soft, ground
     yield p.link, p.bg

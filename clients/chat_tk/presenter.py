@@ -1,13 +1,14 @@
 """The window's logic with no Tk in it: events in, calls on a small view out.
 
-One room is in front: its messages are shown, what is typed goes there, and what is at
-its end counts as read. All others are told of by their unread counts.
+One room is in front: what is typed goes there, and what is at its end counts as read
+while the reader looks. All others are told of by their unread counts.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -21,7 +22,6 @@ from chatd.client.events import (
     Arrived,
     CursorMoved,
     Event,
-    Own,
     OwnChanged,
     OwnState,
     PresenceChanged,
@@ -29,10 +29,17 @@ from chatd.client.events import (
     Trouble,
 )
 from chatd.client.link import LinkState, Phase
+from chatd.clients.chat_tk import side_list
+from chatd.clients.chat_tk.attention import Mentions
+from chatd.clients.chat_tk.caller import Caller, CallerView
+from chatd.clients.chat_tk.conversation import Conversation, ConversationView
+from chatd.clients.chat_tk.drawable import whole
 from chatd.clients.chat_tk.link_status import Banner, LinkStatus, LinkView
+from chatd.clients.chat_tk.preferences import Preferences
+from chatd.clients.chat_tk.search import Search, SearchView
 from chatd.clients.chat_tk.side_list import SERVER, SideItem, side_items, title
-from chatd.clients.chat_tk.spans import Mark, Message, whole
-from chatd.clients.chat_tk.transcript import FLUSH, PAGE, SHOWN, ListView, Transcript
+from chatd.clients.chat_tk.transcript import FLUSH, PAGE, SHOWN
+from chatd.proquint import proquints
 from chatd.wire.messages import Message as Stored
 from chatd.wire.names import LOBBY, direct, is_name, is_public
 from chatd.wire.names import SERVER as SERVER_NAME
@@ -41,11 +48,15 @@ __all__ = ["FLUSH", "PAGE", "SERVER", "SHOWN", "Banner", "Presenter", "View"]
 
 _log = Logger()
 
-_REMOVED = "(this message was removed)"
+_RECALLED = 200  # unread messages that are looked through for mentions at the start
 
 
-class View(LinkView, ListView, Protocol):
+class View(LinkView, SearchView, CallerView, Protocol):
     """What the presenter asks of the window."""
+
+    @property
+    def list(self) -> ConversationView:
+        """Where the conversation in front is shown."""
 
     def show_server(self, address: str) -> None:
         """The connection is to the server at `address`, "host:port"."""
@@ -58,6 +69,15 @@ class View(LinkView, ListView, Protocol):
 
     def show_side(self, items: Sequence[SideItem]) -> None:
         """List these conversations."""
+
+    def show_draft(self, text: str, editing: bool) -> None:
+        """Put `text` where one writes. `editing`: it stands in the list already."""
+
+    def draft(self) -> str:
+        """What is written and not sent."""
+
+    def show_preferences(self, preferences: Preferences) -> None:
+        """Look so from now on."""
 
     def show_trouble(self, text: str) -> None:
         """Say that something went wrong, until the reader has seen it."""
@@ -73,22 +93,29 @@ class Presenter:
         now: Callable[[], float],
         name: str,
         tz: dt.tzinfo | None = None,
+        preferences: Preferences | None = None,
     ) -> None:
         """`name`: how the person is called until the server says."""
-        self._view, self._clock, self._now = view, clock, now
-        self._login = name
-        self.transcript = Transcript(view, clock, now, tz)
-        self.room = ""
+        self._view, self._clock, self._login = view, clock, name
+        self.preferences = preferences or Preferences()
+        self.conversation = Conversation(view.list, clock, now, tz, self._logged)
+        self.search = Search(view, clock, self.conversation.jump, self._logged)
+        self._mentions = Mentions()
+        self._caller = Caller(view, clock)
         self._client: chat.ChatClient | None = None
         self._status: LinkStatus | None = None
         self._undo: list[Callable[[], None]] = []
+        self._items: list[SideItem] = []
         self._rooms: set[str] = set()
         self._people: set[str] = set()
         self._online: set[str] = set()
-        self._own: dict[str, int] = {}  # own messages not in the log yet: their lines
-        self._seqs: dict[int, int] = {}  # own messages in the log: seq by line
-        self._oldest = 0  # seq of the first message shown; 0: none
-        self._fetching = False
+        self._editing = ""  # the id of the own message that is being edited
+        self._looks = True  # whether the window has the focus
+
+    @property
+    def room(self) -> str:
+        """The one in front; empty before there is one."""
+        return self.conversation.room
 
     @property
     def name(self) -> str:
@@ -104,38 +131,51 @@ class Presenter:
             Phase.CONNECTING,
         )
 
+    @property
+    def key_words(self) -> tuple[str, str]:
+        """The id of the key in use, and the same as words; empty without one."""
+        id = "" if self._client is None else self._client.key.id
+        return id, proquints(id)
+
     # -- the connection
 
     def attach(self, client: chat.ChatClient, address: str) -> None:
         """From now on talk through `client`, which goes to `address`."""
         self.detach()
         self._client = client
+        client.tell_read = self.preferences.tell_read
         self._view.show_server(address)
         self._rooms = {c.room for c in client.copies() if is_public(c.room)} | {LOBBY}
         self._people, self._online = set(), set()
         self._undo = [client.listen(self._heard), client.observe(self._changed)]
         self._status = LinkStatus(self._view, self._clock, client, address)
         self._view.show_name(self.name)
+        self._recall(client)
         if client.name is not None:
-            self.open(direct(self.name, SERVER_NAME))
+            held = {copy.room for copy in client.copies()}
+            last = self.preferences.room
+            self.open(last if last in held else direct(self.name, SERVER_NAME))
         self._changed(client.state)
         self._show_side()
 
     def detach(self) -> None:
         """Hear nothing more of the client."""
+        self._keep_draft()
         for undo in self._undo:
             undo()
         self._undo = []
         if self._status is not None:
             self._status.close()
             self._status = None
-        self._client = None
-        self.room = ""
+        self._client, self._mentions, self._editing = None, Mentions(), ""
+        self.search.close()
+        self.conversation.open(None, "")
 
     def close(self) -> None:
         """Leave no delayed call behind, and no subscription."""
         self.detach()
-        self.transcript.close()
+        self._caller.close()
+        self.conversation.close()
 
     def retry_now(self) -> None:
         """The reader does not want to wait for the countdown."""
@@ -153,6 +193,7 @@ class Presenter:
             self.open(talk)
         for room in [LOBBY] if client.guest else [talk, LOBBY]:
             self._follow(room)
+        self._ask_members(client)
         self._logged(Deferred.fromCoroutine(self._look_around(client)))
 
     async def _look_around(self, client: chat.ChatClient) -> None:
@@ -176,24 +217,52 @@ class Presenter:
         copy = client.copy(room)
         if copy is None or not copy.followed:
             joined = client.join(room)
-            joined.addCallback(lambda _: self._joined(room))
+            joined.addCallback(lambda _: self._joined(client, room))
             self._logged(joined)
 
-    def _joined(self, room: str) -> None:
+    def _joined(self, client: chat.ChatClient, room: str) -> None:
         if room == self.room:
-            self._load()
+            self.conversation.open(client, room)
+            self._ask_members(client)
         self._show_side()
+
+    def _ask_members(self, client: chat.ChatClient) -> None:
+        """How far the others in front have come."""
+        room = self.room
+        copy = client.copy(room)
+        if client.state.phase is Phase.ONLINE and copy is not None and copy.followed:
+            asked = client.members(room)
+            asked.addCallback(lambda _: self.conversation.cursors_moved())
+            self._logged(asked)
+
+    def _recall(self, client: chat.ChatClient) -> None:
+        """What of the unread speaks of the reader, as far as it is held here."""
+        for copy in client.copies():
+            if count := min(side_list.unread(copy), _RECALLED):
+                asked = client.messages(copy.room, None, count)
+                self._logged(asked.addCallback(self._hear_mentions))
+
+    def _hear_mentions(self, messages: Sequence[Stored]) -> None:
+        for message in messages:
+            self._mentions.heard(message, self.name)
 
     # -- rooms
 
     def open(self, room: str) -> None:
         """Bring `room` to the front."""
-        if self._client is None:
+        client = self._client
+        if client is None or room == self.room:
             return
-        self.room = room
+        self._keep_draft()
+        self.search.close()
+        self._editing = ""
+        self.preferences = replace(self.preferences, room=room)
         self._view.show_room(title(room, self.name))
+        self._view.show_draft(self.preferences.drafts.get(room, ""), False)
+        self.conversation.open(client, room)
         self._follow(room)
-        self._load()
+        self._ask_members(client)
+        self._mark_read()
         self._show_side()
 
     def join(self, text: str) -> bool:
@@ -211,70 +280,27 @@ class Presenter:
             return False
         return True
 
-    def older(self) -> None:
-        """The reader is at the top: show what was said before."""
-        client, first = self._client, self._oldest
-        if client is None or first <= 1 or self._fetching:
-            return
-        self._fetching = True
-        room = self.room
-        asked = client.messages(room, first, PAGE)
-
-        def got(page: list[Stored]) -> None:
-            self._fetching = False
-            if page and room == self.room and self._oldest == first:
-                held = self._client_messages(first - 1)
-                self._show([*page, *held], see=len(page))
-
-        def failed(failure: Failure) -> None:
-            self._fetching = False
-            self._unexpected(failure)
-
-        asked.addCallbacks(got, failed)
-
-    def _client_messages(self, after: int) -> list[Stored]:
-        """What is shown now, again, from the copy."""
-        client = self._client
-        if client is None:
-            return []
-        copy = client.copy(self.room)
-        limit = min(SHOWN - PAGE, (copy.last - after) if copy is not None else 0)
-        found: list[Stored] = []
-        if limit > 0:
-            client.messages(self.room, None, limit).addCallback(found.extend)
-        return [each for each in found if each.seq > after]
-
-    def _load(self) -> None:
-        client, room = self._client, self.room
-        if client is None:
-            return
-        self._show([])
-
-        def got(page: list[Stored]) -> None:
+    def leave(self, room: str) -> None:
+        """Follow `room` no more; what is held of it stays."""
+        if self._client is not None and is_public(room) and room != LOBBY:
+            self._client.leave(room)
             if room == self.room:
-                self._show(page)
+                self.open(LOBBY)
+            self._show_side()
 
-        asked = client.messages(room, None, PAGE)
-        self._logged(asked.addCallback(got))
+    def step(self, way: int) -> None:
+        """To the conversation above (-1) or below (1)."""
+        if item := side_list.neighbour(self._items, way):
+            self.open(item.room)
 
-    def _show(self, page: Sequence[Stored], see: int | None = None) -> None:
-        """Show these and the own ones behind them alone."""
-        client = self._client
-        if client is None:
-            return
-        own = client.own(self.room)
-        lines = [self._line(each) for each in page] + [
-            _own_line(o, self.name) for o in own
-        ]
-        ids = self.transcript.reset(lines, see)
-        self._oldest = page[0].seq if page else 0
-        self._seqs = {
-            id: stored.seq
-            for id, stored in zip(ids, page, strict=False)
-            if stored.sender == self.name
-        }
-        self._own = dict(zip([each.id for each in own], ids[len(page) :], strict=True))
-        self._mark_read()
+    def to_unread(self) -> None:
+        """To the next conversation with something unread."""
+        if item := side_list.next_unread(self._items):
+            self.open(item.room)
+
+    def find(self, query: str) -> None:
+        """Search the room in front."""
+        self.search.typed(self._client, self.room, query)
 
     # -- own lines
 
@@ -284,19 +310,70 @@ class Presenter:
         if not text.strip() or self._client is None or not self.room:
             return False
         try:
+            if self._editing:
+                return self._edit(self._client, text)
+            self.conversation.to_end()
             self._client.say(self.room, text)
         except SayError as error:
             self._view.show_trouble(f"Not sent: {str(error).rstrip('.')}")
             return False
+        self._drop_draft()
         return True
 
-    def retry(self, id: int) -> None:
-        """Send a failed line once more."""
-        for own_id, line in self._own.items():
-            if line == id and self._client is not None:
-                self._client.retry(own_id)
-                self._load()
-                return
+    def _edit(self, client: chat.ChatClient, text: str) -> bool:
+        id, self._editing = self._editing, ""
+        if not client.edit(id, text):
+            self._view.show_trouble("Not changed: it is on its way already.")
+            return False
+        self.conversation.own_anew()
+        return True
+
+    def edit(self, own: str = "") -> bool:
+        """Write anew what is not sent yet: that one, or the last."""
+        client = self._client
+        if client is None:
+            return False
+        waiting = [
+            each
+            for each in client.own(self.room)
+            if each.state is not OwnState.STORED and own in ("", each.id)
+        ]
+        if not waiting:
+            return False
+        self._editing = waiting[-1].id
+        self._view.show_draft(waiting[-1].body, True)
+        return True
+
+    def cancel_edit(self) -> bool:
+        """Leave the message as it is; whether one was being edited."""
+        if not self._editing:
+            return False
+        self._editing = ""
+        self._view.show_draft("", False)
+        return True
+
+    def retry(self, own: str) -> None:
+        """Send a message that failed once more."""
+        if self._client is not None and self._client.retry(own):
+            self.conversation.own_anew()
+
+    def discard(self, own: str) -> None:
+        """Do not send it."""
+        if self._client is not None:
+            if not self._client.discard(own):
+                self._view.show_trouble("Not deleted: it is on its way already.")
+            self.conversation.own_anew()
+
+    def _keep_draft(self) -> None:
+        if self.room and not self._editing:
+            drafts = self.preferences.drafts | {self.room: self._view.draft()}
+            drafts = {room: text for room, text in drafts.items() if text.strip()}
+            self.preferences = replace(self.preferences, drafts=drafts)
+
+    def _drop_draft(self) -> None:
+        kept = self.preferences.drafts
+        drafts = {room: kept[room] for room in kept if room != self.room}
+        self.preferences = replace(self.preferences, drafts=drafts)
 
     # -- what the client tells
 
@@ -308,86 +385,93 @@ class Presenter:
                 self._mark_read()
                 self._show_side()
             case OwnChanged(own) if own.room == self.room:
-                self._own_changed(own)
+                self.conversation.own_changed(own)
             case PresenceChanged(name, online):
                 self._people.add(name)
                 (self._online.add if online else self._online.discard)(name)
                 self._show_side()
             case RoomBegun(room):
-                self._people |= {title(room, self.name)} - {SERVER}
+                if is_public(room):
+                    self._rooms.add(room)
+                else:
+                    self._people |= {title(room, self.name)} - {SERVER}
                 self._follow(room)
+                self._show_side()
             case CursorMoved(room) if room == self.room:
-                for id in self._seqs:
-                    self._mark_delivered(id)
+                self.conversation.cursors_moved()
             case Trouble():
                 self._view.show_trouble(event.advice)
 
     def _arrived(self, message: Stored) -> None:
-        if message.room != self.room:
+        room, me = message.room, self.name
+        mentioned = self._mentions.heard(message, me)
+        front = room == self.room
+        if front:
+            self.conversation.arrived(message, me, self._looks)
+        if message.sender in (me, SERVER_NAME) or (front and self._looks):
             return
-        line = self._own.pop(message.id, None) if message.sender == self.name else None
-        if line is None:
-            line = self.transcript.add(self._line(message))
-            self._oldest = self._oldest or message.seq
-        if message.sender == self.name:
-            self._seqs[line] = message.seq
-            self._mark_delivered(line)
-
-    def _own_changed(self, own: Own) -> None:
-        line = self._own.get(own.id)
-        if line is None:
-            if own.state is OwnState.QUEUED:
-                added = self.transcript.add(_own_line(own, self.name), at_once=True)
-                self._own[own.id] = added
-            return
-        shown = _own_line(own, self.name)
-        self.transcript.set_mark(line, shown.mark, shown.why)
-
-    def _mark_delivered(self, line: int) -> None:
-        client = self._client
-        if client is None:
-            return
-        n, m = client.delivered(self.room, self._seqs[line], self.name)
-        mark = Mark.DELIVERED if n else Mark.STORED
-        self.transcript.set_mark(line, mark, f"{n} of {m}" if n else "")
-
-    def _line(self, message: Stored) -> Message:
-        mine = message.sender == self.name
-        sender = SERVER if message.sender == SERVER_NAME else message.sender
-        text = _REMOVED if message.body is None else message.body
-        mark, why = Mark.RECEIVED, ""
-        if mine:
-            mark = Mark.STORED
-            if self._client is not None:
-                n, m = self._client.delivered(message.room, message.seq, self.name)
-                mark, why = (Mark.DELIVERED, f"{n} of {m}") if n else (mark, why)
-        return Message(0, sender, text, message.time / 1000, mark, why)
+        preferences = self.preferences
+        self._caller.heard(message, mentioned, preferences.rule(room), preferences.bell)
 
     # -- reading
 
+    def looks(self, focused: bool) -> None:
+        """Whether the reader has the window before the eyes."""
+        self._looks = focused
+        self._mark_read()
+        self._show_side()
+
     def scrolled(self, at_end: bool) -> None:
-        """The reader went away from the end, or came back to it."""
-        self.transcript.scrolled(at_end)
+        """The reader went away from the end of what is shown, or came back to it."""
+        self.conversation.scrolled(at_end)
         self._mark_read()
 
     def _mark_read(self) -> None:
-        client = self._client
-        copy = None if client is None else client.copy(self.room)
-        if client is None or copy is None or not self.transcript.at_end:
+        client, conversation = self._client, self.conversation
+        copy = conversation.copy
+        if client is None or copy is None or not self._looks:
             return
-        if copy.read < copy.last:
+        if conversation.at_end and copy.read < copy.last:
             client.read(self.room, copy.last)
+            self._mentions.read(self.room, copy.last)
             self._show_side()
 
     def _show_side(self) -> None:
         client = self._client
         if client is None:
             return
-        copies = {copy.room: copy for copy in client.copies()}
-        items = side_items(
-            self.name, self._rooms, self._people, self._online, copies, self.room
+        self._items = side_items(
+            self.name,
+            self._rooms,
+            self._people,
+            self._online,
+            {copy.room: copy for copy in client.copies()},
+            self.room,
+            self._mentions.unread,
+            self.preferences.rule,
         )
-        self._view.show_side(items)
+        self._view.show_side(self._items)
+        self._caller.count(sum(each.calls for each in self._items if not each.quiet))
+
+    # -- preferences
+
+    def prefer(self, **changes: Any) -> None:
+        """Other preferences, by their names."""
+        self.preferences = replace(self.preferences, **changes)
+        if self._client is not None:
+            self._client.tell_read = self.preferences.tell_read
+        self._view.show_preferences(self.preferences)
+        self._show_side()
+
+    def set_rule(self, room: str, rule: str) -> None:
+        """When `room` calls the reader; "": as all others do."""
+        rooms = {**self.preferences.rooms, room: rule}
+        self.prefer(rooms={each: rooms[each] for each in rooms if rooms[each]})
+
+    def leaving(self, geometry: str) -> Preferences:
+        """What is to be kept until the next start."""
+        self._keep_draft()
+        return replace(self.preferences, geometry=geometry)
 
     # -- small things
 
@@ -404,15 +488,3 @@ class Presenter:
             self._view.show_trouble(
                 "Something went wrong in this program; see its log."
             )
-
-
-def _own_line(own: Own, name: str) -> Message:
-    mark = {
-        OwnState.QUEUED: Mark.PENDING,
-        OwnState.STORED: Mark.STORED,
-        OwnState.FAILED: Mark.FAILED,
-    }[own.state]
-    why = ""
-    if own.state is OwnState.FAILED:
-        why = f"Not sent: {own.reason or own.code}"
-    return Message(0, name, own.body, own.composed / 1000, mark, why)

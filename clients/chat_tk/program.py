@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import tkinter as tk
 import webbrowser
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tkinter import filedialog
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IReactorCore, IReactorInThreads, IReactorTime
+from twisted.internet.interfaces import (
+    IReactorCore,
+    IReactorInThreads,
+    IReactorProcess,
+    IReactorTime,
+)
+from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import (
     FilteringLogObserver,
     Logger,
@@ -22,23 +30,28 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from chatd import __version__
+from chatd import __version__, keyfile
 from chatd.client import account
 from chatd.client.chat import ChatClient
+from chatd.client.errors import RequestFailed, SayError
 from chatd.client.link import LinkState, Phase
+from chatd.client.reach import Unreached
 from chatd.client.settings import Settings
-from chatd.clients.chat_tk import screen
+from chatd.clients.chat_tk import preferences, screen
+from chatd.clients.chat_tk.drawable import without_colour_pictures
 from chatd.clients.chat_tk.loop import TkLoop
+from chatd.clients.chat_tk.preferences import Preferences
 from chatd.clients.chat_tk.presenter import Presenter
-from chatd.clients.chat_tk.spans import without_colour_pictures
 from chatd.clients.chat_tk.target import Place, Target, check
 from chatd.clients.chat_tk.theme import Theme
 from chatd.clients.chat_tk.view import Actions, MainWindow
 from chatd.journal.client_store import ClientStore
 from chatd.logs import LineObserver, Stream, text_line
+from chatd.wire.invite import Invite
 from chatd.wire.tokens import Key
 
 _log = Logger()
+ACCEPT_SECONDS = 20.0
 _PATIENCE = 3.0  # seconds that closing the connection may take
 
 
@@ -57,28 +70,34 @@ class Program:
         *,
         name: str,
         scale: float,
-        theme: str,
+        preferred: Preferences,
+        preferences_path: Path,
     ) -> None:
         self._root, self._reactor, self._wanted = root, reactor, wanted
         self._client: ChatClient | None = None
         self._store = ClientStore(None)
         self.loop = TkLoop(root, reactor, self._callback_failed)
         self._theme = Theme(root, scale)
-        self._theme.use(_resolved(theme))
+        self._theme.use(_resolved(preferred.theme))
+        self._theme.set_size(preferred.size)
+        self._preferences_path = preferences_path
         drawable = str if screen.colour_fonts(root) else without_colour_pictures
         actions = Actions(
             close=self.loop.stop,
-            theme=self._use_theme,
+            theme=lambda name: self._theme.use(_resolved(name)),
             settings=self._show_settings,
             connect=self._connect,
+            accept=self._accept,
             browse=self._browse,
             open_url=lambda url: reactor.callInThread(_open_url, url),
             new_key=lambda: Key.generate(os.urandom),
             drawable=drawable,
+            notify=desktop_notice(IReactorProcess(reactor)),
         )
         self.window = MainWindow(root, self._theme, name, actions)
-        self.window.chosen_theme.set(theme)
-        self._presenter = Presenter(self.window, reactor, time.time, name)
+        self._presenter = Presenter(
+            self.window, reactor, time.time, name, preferences=preferred
+        )
         self.window.bind(self._presenter)
 
     def run(self) -> None:
@@ -141,6 +160,7 @@ class Program:
 
     def shut_down(self) -> Deferred[None]:
         """Stop the client, for _PATIENCE at most; the window is alive still."""
+        self._keep_preferences()
         self._presenter.close()
         client, self._client = self._client, None
         if client is None:
@@ -150,15 +170,47 @@ class Program:
         store = self._store
         return _logged(gone, "stop-failed").addCallback(lambda _: store.close())
 
+    def _keep_preferences(self) -> None:
+        kept = self._presenter.leaving(self._root.geometry())
+        try:
+            preferences.save(self._preferences_path, kept)
+        except OSError as error:
+            _log.warn("preferences-not-kept", reason=error.strerror)
+
     # -- what the window asks
 
     def _show_settings(self) -> None:
         cancel = self._client is not None
         self.window.show_form(self._target(), cancel=cancel)
 
-    def _use_theme(self, name: str) -> None:
-        self._theme.use(_resolved(name))
-        self.window.restyle()
+    def _accept(self, invite: Invite, path: str) -> None:
+        """Make the invite a key file, and connect with it."""
+        host, port = invite.hosts[0]
+        target = Target(host, str(port), path)
+
+        def make(keys: Sequence[Key], store: ClientStore) -> ChatClient:
+            endpoint = HostnameEndpoint(self._reactor, host, port)
+            return ChatClient(
+                self._reactor, endpoint, keys, store, where=f"{host}:{port}"
+            )
+
+        def accepted(_: str) -> None:
+            match check(target):
+                case Place() as place:
+                    self._connect(place)
+                case wrong:
+                    self.window.form.not_accepted(" ".join(wrong.values()))
+
+        def failed(failure: Failure) -> None:
+            known = (keyfile.KeyFileError, Unreached, RequestFailed, SayError, OSError)
+            if failure.check(*known) is None:
+                _log.failure("accept-failed", failure)
+            self.window.form.not_accepted(str(failure.value))
+
+        accepting = account.accept(
+            invite.key, target.path, make, self._reactor, ACCEPT_SECONDS
+        )
+        Deferred.fromCoroutine(accepting).addCallbacks(accepted, failed)
 
     def _browse(self) -> str:
         """Tk's dialog is a loop of its own: for when nothing is connected."""
@@ -177,6 +229,18 @@ class Program:
 
 def _resolved(theme: str) -> str:
     return screen.theme() if theme == "system" else theme
+
+
+def desktop_notice(reactor: IReactorProcess) -> Callable[[str], None]:
+    """What shows a line by notify-send(1), where that is installed."""
+    program = shutil.which("notify-send")
+
+    def show(text: str) -> None:
+        if program is not None:
+            call = [program, "--app-name=chat", "--", "chat", text]
+            reactor.spawnProcess(ProcessProtocol(), program, call, env=None)
+
+    return show
 
 
 def _open_url(address: str) -> None:

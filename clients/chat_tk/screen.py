@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import re
 import subprocess
 import sys
 import tkinter as tk
@@ -38,6 +39,16 @@ def _bounded(dots: str) -> float:
         return min(4.0, max(1.0, float(dots) / 96))
     except ValueError:
         return 1.0
+
+
+def geometry(root: tk.Misc, kept: str) -> str:
+    """`kept`, a size and place as Tk writes them, if it can be seen on this screen."""
+    found = re.fullmatch(r"(\d{3,5})x(\d{3,5})\+(\d{1,5})\+(\d{1,5})", kept)
+    if found is None:
+        return ""
+    wide, high, x, y = map(int, found.groups())
+    fits = x + 100 <= root.winfo_screenwidth() and y + 100 <= root.winfo_screenheight()
+    return f"{wide}x{high}+{x}+{y}" if fits else ""
 
 
 def theme() -> str:

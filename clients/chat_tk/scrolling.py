@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tkinter import ttk
 
+_END = 0.9995
+_EDGE = 0.04  # part of the text above or below that is soon to be reached
+
 
 class Scrolling:
-    """`on_scroll` is told whether the end is in view, when the reader changes that.
+    """`on_scroll` is told whether the end is in view, when the reader changes that;
+    `on_edge`, when the reader comes near the top (-1) or the bottom (1).
 
     The bar keeps its place when there is nothing to scroll: one that comes and goes
     changes the wrapping, which brings it back, for ever.
@@ -24,9 +28,11 @@ class Scrolling:
         text: tk.Text,
         bar: ttk.Scrollbar,
         on_scroll: Callable[[bool], None],
+        on_edge: Callable[[int], None],
         step: int,
     ) -> None:
-        self._text, self._bar, self._on_scroll = text, bar, on_scroll
+        self._text, self._bar = text, bar
+        self._on_scroll, self._on_edge = on_scroll, on_edge
         self._step = step  # pixels of a notch of the wheel
         self.at_end = True
         self._quiet = False
@@ -51,6 +57,16 @@ class Scrolling:
         """Something was written: go to the end if that is where the reader is."""
         if self.at_end:
             self.to_end()
+
+    def show(self, index: str) -> None:
+        """Bring a place into view, a third below the top, where there is so much."""
+        text = self._text
+        self.at_end = False
+        text.tk.call(str(text), "sync")  # all line heights, or it lands elsewhere
+        text.yview(index)
+        text.yview_scroll(-text.winfo_height() // 3, "pixels")
+        self.at_end = text.yview()[1] > _END
+        self._on_scroll(self.at_end)
 
     def page(self, way: int) -> str:
         """A page down (1) or up (-1), as by the reader."""
@@ -95,11 +111,16 @@ class Scrolling:
         self._look()
 
     def _look(self) -> None:
-        """The reader moved the view: is its end in sight?"""
-        at_end = self._text.yview()[1] > 0.9995
+        """The reader moved the view: is its end in sight, or nearly?"""
+        first, last = self._text.yview()
+        at_end = last > _END
         if at_end != self.at_end:
             self.at_end = at_end
             self._on_scroll(at_end)
+        if first < _EDGE and not at_end:
+            self._on_edge(-1)
+        elif last > 1 - _EDGE:
+            self._on_edge(1)
 
     def _moved(self, first: float, last: float) -> None:
         """Tcl gives strings, whatever typeshed says."""

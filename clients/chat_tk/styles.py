@@ -39,6 +39,7 @@ def configure(
     _frames(style, p)
     _labels(style, p, fonts)
     _buttons(style, p, fonts)
+    _choices(style, p, fonts)
     _fields(style, p, px)
     _scroll_bar(style, p)
 
@@ -64,6 +65,9 @@ def _labels(style: ttk.Style, p: Palette, fonts: Fonts) -> None:
         ("Topic.TLabel", p.bg, p.soft, "small"),
         ("Empty.TLabel", p.bg, p.soft, "ui"),
         ("Soft.TLabel", p.panel, p.soft, "small"),
+        ("Hint.TLabel", p.field, p.soft, "ui"),
+        ("Editing.TLabel", p.field, p.soft, "small"),
+        ("Key.TLabel", p.panel, p.text, "smallbold"),
         ("Head.TLabel", p.panel, p.text, "title"),
         ("Bold.TLabel", p.panel, p.text, "bold"),
         ("Note.TLabel", p.panel, p.bad, "small"),
@@ -100,6 +104,21 @@ def _buttons(style: ttk.Style, p: Palette, fonts: Fonts) -> None:
     style.layout("Send.TButton", [("Button.label", {"sticky": "nsew"})])
     style.configure("Send.TButton", background=p.field, padding=0)
     style.map("Send.TButton", background=[])
+
+
+def _choices(style: ttk.Style, p: Palette, fonts: Fonts) -> None:
+    for name, element in (("TRadiobutton", "radio"), ("TCheckbutton", "check")):
+        label: Layout = {"side": "left", "sticky": "nsew"}
+        focus: Layout = {"sticky": "nsew", "children": [("Button.label", label)]}
+        parts: list[tuple[str, Layout | None]] = [
+            (f"Chat.{element}", {"side": "left", "sticky": ""}),
+            ("Button.focus", {**focus, "side": "left"}),
+        ]
+        style.layout(name, [("Button.padding", {"sticky": "nsew", "children": parts})])
+        style.configure(
+            name, background=p.panel, foreground=p.text, padding=2, font=fonts["ui"]
+        )
+        style.map(name, background=[])
 
 
 def _fields(style: ttk.Style, p: Palette, px: Callable[[float], int]) -> None:

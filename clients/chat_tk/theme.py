@@ -9,7 +9,8 @@ from tkinter import ttk
 
 from chatd.clients.chat_tk import elements, faces, icons, raster, styles
 from chatd.clients.chat_tk.palette import PALETTES, Palette, person_colour
-from chatd.clients.chat_tk.spans import initials
+from chatd.clients.chat_tk.preferences import DEFAULT_SIZE
+from chatd.clients.chat_tk.rows import initials
 
 _UI_FONTS = (
     "Inter",
@@ -31,7 +32,6 @@ _CODE_FONTS = (
     "Noto Sans Mono",
     "DejaVu Sans Mono",
 )
-SIZE = 10  # points
 
 
 class Theme:
@@ -56,7 +56,7 @@ class Theme:
             return tkfont.Font(
                 root,
                 family=family,
-                size=SIZE + step,
+                size=DEFAULT_SIZE + step,
                 weight="bold" if bold else "normal",
                 name=name,
             )
@@ -70,7 +70,16 @@ class Theme:
             "code": font("ChatCode", code),
         }
         for name in ("TkDefaultFont", "TkTextFont", "TkMenuFont"):
-            tkfont.nametofont(name, root).configure(family=ui, size=SIZE)
+            tkfont.nametofont(name, root).configure(family=ui, size=DEFAULT_SIZE)
+        self.size = DEFAULT_SIZE
+
+    def set_size(self, points: int) -> None:
+        """Write all in this size, from now on."""
+        by, self.size = points - self.size, points
+        for each in self.fonts.values():
+            each.configure(size=each.cget("size") + by)
+        for name in ("TkDefaultFont", "TkTextFont", "TkMenuFont"):
+            tkfont.nametofont(name, self.root).configure(size=points)
 
     def px(self, value: float) -> int:
         """Pixels of the screen for `value` pixels at 96 dots an inch; at least 1."""

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import sys
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from tkinter import ttk
 
 from chatd.client.link import Phase
+from chatd.clients.chat_tk import keys_panel, preferences_panel
+from chatd.clients.chat_tk.attention import RULES
 from chatd.clients.chat_tk.banners import BannerStrip, TroubleStrip
 from chatd.clients.chat_tk.composer import Composer
 from chatd.clients.chat_tk.form import ConnectForm
+from chatd.clients.chat_tk.header import Header
+from chatd.clients.chat_tk.keys import MOD, SHORTCUTS
 from chatd.clients.chat_tk.link_status import Banner
-from chatd.clients.chat_tk.message_list import MessageList
+from chatd.clients.chat_tk.list_pane import ListPane
+from chatd.clients.chat_tk.menus import Item, Menus
+from chatd.clients.chat_tk.panel import Panel
+from chatd.clients.chat_tk.pointing import Acts
+from chatd.clients.chat_tk.preferences import DEFAULT_SIZE, SIZES, Preferences
 from chatd.clients.chat_tk.presenter import Presenter
-from chatd.clients.chat_tk.side_list import SERVER, SideItem
+from chatd.clients.chat_tk.rows import Mark
+from chatd.clients.chat_tk.search import SearchState
+from chatd.clients.chat_tk.search_bar import SearchBar
+from chatd.clients.chat_tk.side_list import SideItem
 from chatd.clients.chat_tk.sidebar import Sidebar
-from chatd.clients.chat_tk.spans import Mark, Row
 from chatd.clients.chat_tk.target import Place, Target
 from chatd.clients.chat_tk.theme import Theme
+from chatd.wire.invite import Invite
 from chatd.wire.tokens import Key
 
-_MOD = "Command" if sys.platform == "darwin" else "Control"
 NARROW = 560  # pixels at 96 dots an inch, under which the side is not shown
-THEMES = (("As the system", "system"), ("Light", "light"), ("Dark", "dark"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +44,12 @@ class Actions:
     theme: Callable[[str], None]  # "system", "light" or "dark"
     settings: Callable[[], None]  # another server or key
     connect: Callable[[Place], None]
+    accept: Callable[[Invite, str], None]  # an invite, and the file for its key
     browse: Callable[[], str]  # may hold up the reactor; "" for none
     open_url: Callable[[str], None]
     new_key: Callable[[], Key]
     drawable: Callable[[str], str]  # leaves out what cannot be drawn safely
+    notify: Callable[[str], None]  # by the desktop
 
 
 class MainWindow:
@@ -48,23 +59,35 @@ class MainWindow:
         self.root, self._theme, self._actions = root, theme, actions
         self._presenter: Presenter | None = None
         self._side_shown = True
+        self._address, self._count, self._label = "", 0, ""
+        self._look = ""  # the preferred one that was last asked for
         px = theme.px
-        root.title("chat")
         root.minsize(px(400), px(320))
         root.protocol("WM_DELETE_WINDOW", actions.close)
         self.side = Sidebar(
             root,
             theme,
             name,
-            on_settings=actions.settings,
+            on_settings=self.open_preferences,
             on_choose=self._choose,
             on_join=self._join,
+            on_menu=self._side_menu,
+            on_leave=self._to_composer,
         )
         self.edge = ttk.Frame(root, style="Line.TFrame", width=1)
         self.chat = chat = ttk.Frame(root, style="List.TFrame")
         chat.columnconfigure(0, weight=1)
-        chat.rowconfigure(4, weight=1)
-        self._head(chat)
+        chat.rowconfigure(5, weight=1)
+        self.header = Header(
+            chat,
+            theme,
+            on_search=self._search,
+            on_theme=self._toggle_theme,
+            on_menu=self._main_menu,
+        )
+        self.header.grid(row=0, column=0, sticky="ew")
+        line = ttk.Frame(chat, style="Line.TFrame", height=1)
+        line.grid(row=1, column=0, sticky="ew")
         self.banner = BannerStrip(
             chat,
             theme,
@@ -73,107 +96,97 @@ class MainWindow:
             on_settings=actions.settings,
         )
         self.trouble = TroubleStrip(chat, theme, row=3)
-        self.messages = MessageList(
+        self.search_bar = SearchBar(
+            chat,
+            theme,
+            row=4,
+            on_type=self._search_typed,
+            on_step=self._search_step,
+            on_close=self._end_search,
+        )
+        self.list = ListPane(
             chat,
             theme,
             on_scroll=self._scrolled,
-            on_link=actions.open_url,
-            on_retry=self._retry_line,
+            on_edge=self._edge,
+            on_end=self._to_newest,
+            on_new=self._to_new,
+            acts=Acts(actions.open_url, self._act, self._message_menu),
             drawable=actions.drawable,
         )
-        self.messages.grid(row=4, column=0, sticky="nsew")
-        self.empty = ttk.Label(
-            chat, style="Empty.TLabel", text="No messages yet. Say hello."
-        )
-        self.empty.place(in_=self.messages, relx=0.5, rely=0.5, anchor="center")
-        self.below = ttk.Button(
-            chat,
-            style="Pill.TButton",
-            compound="left",
-            command=self._to_end,
-            takefocus=False,
-        )
+        self.messages = self.list.messages
+        self.list.grid(row=5, column=0, sticky="nsew")
         foot = ttk.Frame(
             chat, style="List.TFrame", padding=(px(16), px(6), px(16), px(14))
         )
         foot.columnconfigure(0, weight=1)
         self.composer = Composer(foot, theme, self._submit, actions.drawable)
-        self.composer.prompt(f"Message {SERVER}")
         self.composer.grid(row=0, column=0, sticky="ew")
-        foot.grid(row=5, column=0, sticky="ew")
+        foot.grid(row=6, column=0, sticky="ew")
         self.form = ConnectForm(
             root,
             theme,
             on_connect=actions.connect,
+            on_accept=actions.accept,
             on_cancel=self.show_chat,
             browse=actions.browse,
             connected=self._connected,
             new_key=actions.new_key,
         )
+        self.menus = Menus(root, theme)
+        self.preferences = Panel(root, theme, "Preferences", self._fill_preferences)
+        self.keys = Panel(root, theme, "Keys", lambda f: keys_panel.fill(f, theme))
         root.columnconfigure(2, weight=1)
         root.rowconfigure(0, weight=1)
         self.side.grid(row=0, column=0, sticky="ns")
         self.edge.grid(row=0, column=1, sticky="ns")
         root.bind("<Configure>", self._resized, add=True)
-        self.menu = tk.Menu(root, tearoff=False)
-        self.chosen_theme = tk.StringVar(root, "system")
-        self._fill_menu()
-        self._keys()
+        root.bind("<FocusIn>", self._focus_moved, add=True)
+        root.bind("<FocusOut>", self._focus_moved, add=True)
+        self._bind_keys()
         self.restyle()
+        self._title()
         self.show_chat()
-
-    def _head(self, chat: ttk.Frame) -> None:
-        px = self._theme.px
-        head = ttk.Frame(
-            chat, style="List.TFrame", padding=(px(16), px(10), px(10), px(10))
-        )
-        head.columnconfigure(2, weight=1)
-        self._icon = ttk.Label(head, style="List.TLabel")
-        self.title = title = ttk.Label(head, style="Title.TLabel", text=SERVER)
-        self.topic = ttk.Label(head, style="Topic.TLabel", width=1)
-        self._icon.grid(row=0, column=0, padx=(0, px(6)))
-        title.grid(row=0, column=1, sticky="w")
-        self.topic.grid(row=0, column=2, sticky="ew", padx=(px(12), 0))
-        self.theme_button = ttk.Button(
-            head, style="Ghost.TButton", command=self._toggle_theme, takefocus=False
-        )
-        self.menu_button = ttk.Button(
-            head, style="Ghost.TButton", command=self._menu_clicked, takefocus=False
-        )
-        self.theme_button.grid(row=0, column=3, padx=px(1))
-        self.menu_button.grid(row=0, column=4, padx=px(1))
-        head.grid(row=0, column=0, sticky="ew")
-        line = ttk.Frame(chat, style="Line.TFrame", height=1)
-        line.grid(row=1, column=0, sticky="ew")
 
     def bind(self, presenter: Presenter) -> None:
         """From now on gestures go to `presenter`."""
         self._presenter = presenter
 
-    def _fill_menu(self) -> None:
-        menu, actions = self.menu, self._actions
-        for label, value in THEMES:
-            menu.add_radiobutton(
-                label=label,
-                value=value,
-                variable=self.chosen_theme,
-                command=lambda: actions.theme(self.chosen_theme.get()),
-            )
-        menu.add_separator()
-        menu.add_command(label="Connect to another server…", command=actions.settings)
-        menu.add_separator()
-        menu.add_command(label="Quit", command=actions.close)
+    # -- keys
 
-    def _keys(self) -> None:
-        close, list_text = self._actions.close, self.messages.text
-        self.root.bind(f"<{_MOD}-q>", lambda event: close(), add=True)
-        text = self.composer.text  # a Text has Emacs' keys: take ours first
+    def _bind_keys(self) -> None:
+        acts: dict[str, Callable[[], object]] = {
+            "find": self.side.find,
+            "above": lambda: self._step(-1),
+            "beneath": lambda: self._step(1),
+            "unread": self._to_unread,
+            "search": self._search,
+            "new": self._to_new,
+            "escape": self._escape,
+            "larger": lambda: self._resize_text(1),
+            "smaller": lambda: self._resize_text(-1),
+            "usual": lambda: self._resize_text(0),
+            "preferences": self.open_preferences,
+            "keys": self.keys.open,
+            "close": self._actions.close,
+        }
+
+        def press(act: str, event: object) -> str:
+            acts[act]()
+            return "break"
+
+        text, listed = self.composer.text, self.messages.text
+        for each in SHORTCUTS:
+            for sequence in each.sequences:
+                bound = partial(press, each.act)
+                self.root.bind(sequence, bound, add=True)
+                text.bind(sequence, bound)  # a Text has Emacs' keys: take ours first
+                listed.bind(sequence, bound)
         text.bind("<Prior>", lambda event: self.messages.scrolling.page(-1))
         text.bind("<Next>", lambda event: self.messages.scrolling.page(1))
-        text.bind("<Escape>", lambda event: self._to_end())
-        text.bind(f"<{_MOD}-End>", lambda event: self._to_end())
-        list_text.bind(f"<{_MOD}-c>", lambda event: self._copy())
-        list_text.bind("<Key>", self._type_through)
+        text.bind("<Up>", self._edit_last)
+        listed.bind(f"<{MOD}-c>", lambda event: self._copy(self.messages.selected()))
+        listed.bind("<Key>", self._type_through)
 
     def _type_through(self, event: tk.Event[tk.Text]) -> str | None:
         """Typing while the list has the focus goes on in the composer."""
@@ -184,19 +197,31 @@ class MainWindow:
         self.composer.text.insert("insert", event.char)
         return "break"
 
+    def _edit_last(self, event: tk.Event[tk.Text]) -> str | None:
+        if self.composer.get() or self._presenter is None:
+            return None
+        return "break" if self._presenter.edit() else None
+
+    def _escape(self) -> None:
+        """From what is open back to the newest message."""
+        if self.search_bar.open:
+            self._end_search()
+        elif self._presenter is not None and not self._presenter.cancel_edit():
+            self.list.to_end()
+        self._to_composer()
+
+    def _to_composer(self) -> None:
+        if self.chat.winfo_ismapped():
+            self.composer.text.focus_set()
+
     # -- look
 
     def restyle(self) -> None:
-        """Take the theme's colours."""
-        theme, p = self._theme, self._theme.palette
-        self._icon.configure(image=theme.icon("server", p.soft, 20))
-        moon = "sun" if p.dark else "moon"
-        self.theme_button.configure(image=theme.icon(moon, p.soft, 18))
-        self.menu_button.configure(image=theme.icon("dots", p.soft, 18))
-        self.below.configure(image=theme.icon("down", p.accent_text, 13))
-        theme.menu(self.menu)
+        """Take the theme's colours and sizes."""
+        self.header.restyle()
+        self.search_bar.restyle()
         self.side.restyle()
-        self.messages.restyle()
+        self.list.restyle()
         self.composer.restyle()
         self.form.restyle()
 
@@ -212,6 +237,18 @@ class MainWindow:
                     widget.grid()
                 else:
                     widget.grid_remove()
+
+    def _resize_text(self, by: int) -> None:
+        if self._presenter is not None:
+            now = self._presenter.preferences.size
+            size = now + by if by else DEFAULT_SIZE
+            if size in SIZES:
+                self._presenter.prefer(size=size)
+
+    def _toggle_theme(self) -> None:
+        if self._presenter is not None:
+            dark = self._theme.palette.dark
+            self._presenter.prefer(theme="light" if dark else "dark")
 
     # -- the two faces of the window
 
@@ -230,8 +267,13 @@ class MainWindow:
     # -- presenter.View
 
     def show_server(self, address: str) -> None:
-        self.topic.configure(text=address)
-        self.root.title(f"{address} - chat")
+        self._address = address
+        self.header.topic.configure(text=address)
+        self._title()
+
+    def show_count(self, count: int) -> None:
+        self._count = count
+        self._title()
 
     def show_banner(self, banner: Banner | None) -> None:
         self.banner.show(banner)
@@ -243,77 +285,112 @@ class MainWindow:
         self.side.show_name(name)
 
     def show_room(self, label: str) -> None:
-        self.title.configure(text=label)
-        if label == SERVER:
-            self._icon.grid()
-        else:
-            self._icon.grid_remove()
+        self._end_search()
+        self._label = label
+        self.header.show(label)
         self.composer.prompt(f"Message {label}")
+        self._title()
 
     def show_side(self, items: Sequence[SideItem]) -> None:
         self.side.show(items)
 
-    def reset_rows(self, rows: Sequence[Row], see: int | None) -> None:
-        if rows:
-            self.empty.place_forget()
-        else:
-            self.empty.place(in_=self.messages, relx=0.5, rely=0.5, anchor="center")
-        self.messages.reset(rows, see)
+    def show_draft(self, text: str, editing: bool) -> None:
+        self.composer.put(text)
+        self.composer.show_editing(editing)
 
-    def append_rows(self, rows: Sequence[Row]) -> None:
-        self.empty.place_forget()
-        self.messages.append(rows)
+    def draft(self) -> str:
+        return self.composer.get()
 
-    def replace_top(self, rows: Sequence[Row], through: int) -> None:
-        self.messages.replace_top(rows, through)
+    def show_search(self, state: SearchState) -> None:
+        self.search_bar.show(state)
+        self.messages.highlight(state.words)
 
-    def set_mark(self, id: int, mark: Mark, why: str) -> None:
-        self.messages.set_mark(id, mark, why)
-
-    def show_below(self, count: int) -> None:
-        if not count:
-            self.below.place_forget()
-            return
-        plural = "" if count == 1 else "s"
-        self.below.configure(text=f" {count} new message{plural}")
-        y = -self._theme.px(10)
-        self.below.place(in_=self.messages, relx=0.5, rely=1.0, y=y, anchor="s")
-        self.below.lift()
+    def show_preferences(self, preferences: Preferences) -> None:
+        self._theme.set_size(preferences.size)
+        if preferences.theme != self._look:
+            self._look = preferences.theme
+            self._actions.theme(preferences.theme)
+        self.restyle()
+        self.preferences.anew()
 
     def show_trouble(self, text: str) -> None:
         self.trouble.show(text)
+
+    def ring(self) -> None:
+        self.root.bell()
+
+    def notify(self, text: str) -> None:
+        self._actions.notify(text)
+
+    def _title(self) -> None:
+        count = f"({self._count}) " if self._count else ""
+        parts = [part for part in (self._label, self._address) if part]
+        self.root.title(count + " · ".join([*parts, "chat"]))
 
     # -- gestures
 
     def _submit(self, text: str) -> bool:
         taken = self._presenter is not None and self._presenter.submit(text)
         if taken:
-            self._to_end()
+            self.composer.show_editing(False)
+            self.list.to_end()
         return taken
 
-    def _to_end(self) -> str:
-        self.messages.scrolling.to_end()
-        self._scrolled(True)
-        return "break"
+    def _focus_moved(self, event: tk.Event[tk.Misc]) -> None:
+        """Whether the reader looks at this program at all."""
+        if self._presenter is not None:
+            self._presenter.looks(self.root.focus_displayof() is not None)
 
     def _scrolled(self, at_end: bool) -> None:
-        if self._presenter is None:
-            return
-        self._presenter.scrolled(at_end)
-        if not at_end and self.messages.text.yview()[0] <= 0.0:
-            self._presenter.older()
+        if self._presenter is not None:
+            self._presenter.scrolled(at_end)
+
+    def _edge(self, way: int) -> None:
+        if self._presenter is not None:
+            conversation = self._presenter.conversation
+            (conversation.older if way < 0 else conversation.newer)()
+
+    def _to_newest(self) -> None:
+        if self._presenter is not None:
+            self._presenter.conversation.to_end()
+            self._presenter.scrolled(True)
+
+    def _to_new(self) -> None:
+        if self._presenter is not None:
+            self._presenter.conversation.to_new()
+
+    def _to_unread(self) -> None:
+        if self._presenter is not None:
+            self._presenter.to_unread()
+
+    def _step(self, way: int) -> None:
+        if self._presenter is not None:
+            self._presenter.step(way)
 
     def _choose(self, room: str) -> None:
         if self._presenter is not None:
             self._presenter.open(room)
-            self.composer.text.focus_set()
+            self._to_composer()
 
     def _join(self, text: str) -> bool:
         return self._presenter is not None and self._presenter.join(text)
 
-    def _retry_line(self, id: int) -> None:
+    def _search(self) -> None:
+        if self.chat.winfo_ismapped():
+            self.search_bar.begin()
+
+    def _search_typed(self, query: str) -> None:
         if self._presenter is not None:
-            self._presenter.retry(id)
+            self._presenter.find(query)
+
+    def _search_step(self, way: int) -> None:
+        if self._presenter is not None:
+            self._presenter.search.step(way)
+
+    def _end_search(self) -> None:
+        if self.search_bar.open:
+            self.search_bar.end()
+            self._to_composer()
 
     def _retry_link(self) -> None:
         if self._presenter is not None:
@@ -322,17 +399,107 @@ class MainWindow:
     def _connected(self) -> bool:
         return self._presenter is not None and self._presenter.connected
 
-    def _toggle_theme(self) -> None:
-        self.chosen_theme.set("light" if self._theme.palette.dark else "dark")
-        self._actions.theme(self.chosen_theme.get())
-
-    def _menu_clicked(self) -> None:
-        button = self.menu_button
-        x = button.winfo_rootx() + button.winfo_width() - self.menu.winfo_reqwidth()
-        self.menu.tk_popup(x, button.winfo_rooty() + button.winfo_height())
-
-    def _copy(self) -> str:
-        if text := self.messages.selected():
+    def _copy(self, text: str) -> str:
+        if text:
             self.root.clipboard_clear()
             self.root.clipboard_append(text)
         return "break"
+
+    # -- messages
+
+    def _act(self, what: str, id: int) -> None:
+        """One of the offers beside a message was taken."""
+        presenter = self._presenter
+        message = presenter.conversation.message(id) if presenter else None
+        if presenter is None or message is None:
+            return
+        match what:
+            case "unfold":
+                presenter.conversation.transcript.unfold(id)
+            case "retry":
+                presenter.retry(message.own)
+            case "edit":
+                presenter.edit(message.own)
+                self._to_composer()
+            case "discard":
+                presenter.discard(message.own)
+
+    def _message_menu(self, id: int | None, link: str, x: int, y: int) -> None:
+        presenter = self._presenter
+        message = None
+        if presenter is not None and id is not None:
+            message = presenter.conversation.message(id)
+        items: list[Item] = []
+        if link:
+            items.append(("Open link", lambda: self._actions.open_url(link)))
+            items.append(("Copy link", lambda: self._copy(link)))
+        if selected := self.messages.selected():
+            items.append(("Copy selected text", lambda: self._copy(selected)))
+        if message is not None:
+            text = message.text
+            items.append(("Copy message", lambda: self._copy(text)))
+            items.append(("Quote", lambda: self.composer.quote(text)))
+            if message.own and not message.seq:
+                act = partial(self._act, id=message.id)
+                items.append(None)
+                if message.mark is Mark.FAILED:
+                    items.append(("Try again", lambda: act("retry")))
+                items.append(("Edit", lambda: act("edit")))
+                items.append(("Delete", lambda: act("discard")))
+        if items:
+            self.menus.show(items, x, y)
+
+    # -- other menus, and the windows beside this one
+
+    def _side_menu(self, item: SideItem, x: int, y: int) -> None:
+        presenter = self._presenter
+        if presenter is None:
+            return
+        own = presenter.preferences.rooms.get(item.room, "")
+        choices = [
+            (
+                "As in the preferences"
+                if not rule
+                else f"Call me for: {words.lower()}",
+                own == rule,
+                partial(presenter.set_rule, item.room, rule),
+            )
+            for rule, words in {"": "", **RULES}.items()
+        ]
+        items: list[Item] = [("Open", partial(self._choose, item.room))]
+        if item.kind == "room" and item.followed:
+            items.append(("Leave", partial(presenter.leave, item.room)))
+        self.menus.show(items, x, y, choices=choices)
+
+    def _main_menu(self, x: int, y: int) -> None:
+        actions = self._actions
+        items: list[Item] = [
+            ("Search…", self._search),
+            ("Preferences…", self.open_preferences),
+            ("Keys…", self.keys.open),
+            None,
+            ("Connect to another server…", actions.settings),
+            None,
+            ("Quit", actions.close),
+        ]
+        self.menus.show(items, x, y, to_left=True)
+
+    def open_preferences(self) -> None:
+        """Show the preferences beside the window."""
+        self.preferences.open()
+
+    def _fill_preferences(self, frame: ttk.Frame) -> None:
+        presenter = self._presenter
+        if presenter is not None:
+            preferences_panel.fill(
+                frame,
+                self._theme,
+                presenter.preferences,
+                presenter.key_words,
+                presenter.prefer,
+                self._other_connection,
+            )
+
+    def _other_connection(self) -> None:
+        self.preferences.close()
+        self._actions.settings()

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.link import LinkState, Phase, Reason
-from chatd.clients.chat_tk.link_status import LinkStatus
+from chatd.clients.chat_tk.link_status import LAG_PERIOD, LinkStatus
 from tests.chat_tk.fakes import ONLINE, FakeLink, FakeView, waiting
 
 
@@ -52,12 +52,14 @@ class LinkStatusTests(SynchronousTestCase):
         self.assertIn("Ask its operator", banner.text)
         self.assertEqual(len(words), 3)
 
-    def test_online_has_no_banner_and_no_timer(self) -> None:
-        """When all is well nothing is shown and nothing ticks."""
+    def test_online(self) -> None:
+        """When all is well there is no banner; how fast the server answers is told."""
         self.link.change(waiting(Reason.LOST, 5))
         self.link.change(LinkState(Phase.CONNECTING))
         self.assertEqual(self.view.status, "Connecting…")
         self.link.change(ONLINE)
         self.assertIsNone(self.view.banner)
         self.assertEqual(self.view.status, "Online")
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.link.lag = 0.0123
+        self.clock.advance(LAG_PERIOD)
+        self.assertEqual(self.view.status, "Online, 12 ms")

@@ -7,7 +7,7 @@ from functools import partial
 
 from chatd.clients.chat_tk.link_status import Banner
 from chatd.clients.chat_tk.presenter import FLUSH, SHOWN, Presenter
-from chatd.clients.chat_tk.spans import Message
+from chatd.clients.chat_tk.rows import Message
 from chatd.clients.chat_tk.target import Place, Target
 from chatd.clients.chat_tk.theme import Theme
 from chatd.clients.chat_tk.view import Actions, MainWindow
@@ -29,13 +29,15 @@ class ViewTestCase(WindowTestCase):
         self.theme.use("light")
         actions = Actions(
             close=lambda: self.log.append("close"),
-            theme=self.log.append,
+            theme=self._look,
             settings=lambda: self.log.append("settings"),
             connect=self.log.append,
+            accept=lambda invite, path: self.log.append((invite.name, path)),
             browse=lambda: self.browsed,
             open_url=self.log.append,
             new_key=lambda: Key.generate(lambda n: bytes(range(n))),
             drawable=str,
+            notify=self.log.append,
         )
         self.window = MainWindow(self.root, self.theme, "mira@larch", actions)
         self.house = House(self, Limits(messages=0))
@@ -51,6 +53,10 @@ class ViewTestCase(WindowTestCase):
         self.list = self.window.messages.text
         self.field = self.window.composer.text
         self.rest()
+
+    def _look(self, name: str) -> None:
+        self.log.append(name)
+        self.theme.use("light" if name == "system" else name)
 
     def shown(self) -> str:
         """The conversation's text."""
@@ -68,7 +74,7 @@ class ViewTestCase(WindowTestCase):
 
     def stranger(self, text: str) -> None:
         """Somebody says `text`, whatever it is."""
-        self.presenter.transcript.add(Message(0, "eve", text, time.time()))
+        self.presenter.conversation.transcript.add(Message(0, "eve", text, time.time()))
         self.clock.advance(FLUSH)
         self.rest()
 
@@ -112,7 +118,7 @@ class ConversationTests(ViewTestCase):
         self.assertEqual(self.marks(), ["failed"])
         self.assertIn("Not sent: not allowed here", self.shown())
         self.house.journal.fault = lambda draft: None
-        box = self.list.bbox(self.list.tag_ranges("retry")[0])
+        box = self.list.bbox(self.list.tag_ranges("act")[0])
         assert box is not None
         self.click(self.list, box[0] + 3, box[1] + 3)
         self.assertEqual(self.marks(), ["pending"])
@@ -139,10 +145,10 @@ class ConversationTests(ViewTestCase):
         self.keys(self.field, "<Prior>", "<Prior>")
         self.assertFalse(self.at_end())
         self.answer()
-        self.assertTrue(self.window.below.winfo_ismapped())
-        self.window.below.invoke()
+        self.assertTrue(self.window.list.below.winfo_ismapped())
+        self.window.list.below.invoke()
         self.until(self.at_end)
-        self.assertFalse(self.window.below.winfo_ismapped())
+        self.assertFalse(self.window.list.below.winfo_ismapped())
 
     def test_list_is_bounded_and_keeps_the_readers_place(self) -> None:
         """When the oldest page goes, what is in view does not move."""
@@ -155,7 +161,9 @@ class ConversationTests(ViewTestCase):
         self.assertEqual(self.list.get("@0,0", "@0,0 lineend"), top)
 
     def _kept(self) -> list[int]:
-        return [message.id for message in self.presenter.transcript.messages]
+        return [
+            message.id for message in self.presenter.conversation.transcript.messages
+        ]
 
     def test_strangers_text_is_harmless(self) -> None:
         """Controls, overrides and halves of pairs do no harm in the widget."""
@@ -217,7 +225,7 @@ class FrameTests(ViewTestCase):
 
     def test_theme_button_and_closing_are_passed_on(self) -> None:
         """The window decides neither the look nor the end."""
-        self.window.theme_button.invoke()
+        self.window.header.look.invoke()
         self.root.tk.call(self.root.protocol("WM_DELETE_WINDOW"))
         self.keys(self.field, "<Control-q>")
         self.assertEqual(self.log, ["dark", "close", "close"])
