@@ -273,12 +273,13 @@ class MessageList(ttk.Frame):
     def _highlight(self, id: int) -> None:
         if not self._words:
             return
-        written = self.text.get(f"m{id}", f"e{id}")
-        for start, end in _found(written, self._words):
-            # A picture would count, too: there is none inside of a message.
-            first = f"m{id} + {width(written[:start])} indices"
-            last = f"m{id} + {width(written[:end])} indices"
-            self.text.tag_add("found", first, last)
+        line = int(self.text.index(f"m{id}").partition(".")[0])
+        # A picture would count, too: a message begins with its line, and has none.
+        for row, written in enumerate(self.text.get(f"m{id}", f"e{id}").split("\n")):
+            for start, end in _found(written, self._words):
+                first, last = width(written[:start]), width(written[:end])
+                at = line + row
+                self.text.tag_add("found", f"{at}.{first}", f"{at}.{last}")
 
     def selected(self) -> str:
         """The selected text as it is read: pictures are not part of it."""
