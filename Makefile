@@ -3,6 +3,7 @@
 # make serve   the daemon alone, in the foreground; make chat: a client for it
 #
 # make screenshots  the pictures in docs/pictures
+# make deb     the Debian package, in build/deb; a daemon is started out of it
 # make chaos   minutes of kill -9 and cut connections: nothing lost, nothing twice
 #
 # PYTHON=... chooses the Python for .venv, CHATD_PORT=... another port than 5555.
@@ -15,7 +16,7 @@ export CHATD_PORT
 IN = $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run serve chat chaos screenshots test check-code check-types check-tests format clean
+.PHONY: run serve chat chaos deb screenshots test check-code check-types check-tests format clean
 
 run: $(VENV)/.run
 	@$(IN)/python -m chatd.run --state $(STATE)
@@ -36,6 +37,11 @@ screenshots: $(VENV)/.test
 	@command -v import >/dev/null || { echo "install it: apt-get install imagemagick"; exit 1; }
 	mkdir -p docs/pictures
 	CHATD_SCREENSHOTS=$(CURDIR)/docs/pictures $(IN)/python -m twisted.trial tests.screens.test_scenes.SceneTests
+
+deb: $(VENV)/.test
+	@package=$$(.ci/deb $(IN)/python) && \
+	CHATD_DEB=$$package $(IN)/python -m twisted.trial tests.integration.test_debian && \
+	echo $$package
 
 check-code: $(VENV)/.test
 	$(IN)/ruff check .

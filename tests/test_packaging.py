@@ -138,7 +138,7 @@ class BuiltTests(SynchronousTestCase):
         """The sdist has all that the tests, the checks and the operator need."""
         with tarfile.open(self.sdist) as sdist:
             names = {name.partition("/")[2] for name in sdist.getnames()}
-        folders = (".ci", "bench", "chatd", "clients", "docs", "etc", "tests")
+        folders = (".ci", "bench", "chatd", "clients", "debian", "docs", "etc", "tests")
         wanted = {
             str(path.relative_to(ROOT))
             for folder in folders
@@ -232,5 +232,5 @@ class ToldTests(SynchronousTestCase):
 
     def test_scripts_can_run(self) -> None:
         """The scripts for a fresh machine are executable."""
-        for name in (".ci/run", ".ci/system"):
+        for name in (".ci/run", ".ci/system", ".ci/deb", "debian/rules"):
             self.assertTrue(os.access(ROOT / name, os.X_OK), name)
