@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import signal
+import time
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +24,12 @@ from chatd.client.settings import Settings
 from chatd.clients.chat_tk.preferences import Preferences
 from chatd.clients.chat_tk.program import Program, Reactor
 from chatd.journal.client_store import ClientStore
+from chatd.paths import KEYS_NAME
+from chatd.server.users import Users
 from tests.helpers import Daemon, project_environment
 
 SIZE = "1040x700+0+0"
+NAMES = ("mira", "jonas", "priya", "wei")
 _GENERAL = 6  # messages of #general; the last is new to Mira
 _TALK = (
     ("priya", "#general", "Good morning. Who takes the release notes this time?"),
@@ -74,8 +77,12 @@ class Stage:
 
     async def talk(self) -> None:
         """The team is here, and has said what there is to say."""
-        for name in ("mira", "jonas", "priya", "wei"):
-            self._chatctl("user", "add", name)
+        users = Users(self.daemon.state / KEYS_NAME, time.time)
+        for name in NAMES:
+            users.add(name, None)
+        self.daemon.signal(signal.SIGHUP)
+        await self.until(lambda: f"users={len(NAMES)}" in self.daemon.log())
+        for name in NAMES:
             store = self._store() if name == "mira" else ClientStore(None)
             self.people[name] = self._client(name, store)
         for client in self.people.values():
@@ -106,23 +113,8 @@ class Stage:
         own = client.say(room, text)
         await self.until(lambda: own.id not in {each.id for each in client.own()})
 
-    def _chatctl(self, *command: str) -> None:
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "chatd.ctl",
-                *command,
-                "--state",
-                str(self.daemon.state),
-            ],
-            env=project_environment(),
-            check=True,
-            capture_output=True,
-        )
-
     def key_path(self, name: str) -> Path:
-        return self.daemon.state / "keys" / f"{name}.key"
+        return self.daemon.state / KEYS_NAME / f"{name}.key"
 
     def _client(self, name: str, store: ClientStore) -> ChatClient:
         endpoint = HostnameEndpoint(reactor, "127.0.0.1", self.daemon.port)
