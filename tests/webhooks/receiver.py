@@ -10,7 +10,7 @@ from treq.client import HTTPClient
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.iweb import IBodyProducer
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
@@ -86,7 +86,7 @@ class HookHouse(House):
 
     def __init__(
         self,
-        case: SynchronousTestCase,
+        case: SynchronousTestCase | TestCase,
         limits: HookLimits | None = None,
         journal: ListJournal | None = None,
         receiver: Receiver | None = None,
