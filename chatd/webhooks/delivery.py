@@ -81,7 +81,7 @@ class Delivery:
     def backlog(self) -> int:
         """Messages to be delivered."""
         head = self._head()
-        return head.last - max(self.place.seq, head.first - 1)
+        return max(0, head.last - max(self.place.seq, head.first - 1))
 
     def start(self) -> None:
         self._work = Deferred.fromCoroutine(self._run())
@@ -104,6 +104,7 @@ class Delivery:
             if not self.backlog:
                 self._woken = Deferred()
                 await self._woken
+                continue
             for message in await self._page():
                 if self._going:
                     await self._deliver(message)

@@ -79,10 +79,9 @@ class Registry:
             try:
                 hook = parse_hook(record)
                 place = parse_place(kept[PLACE + hook.id]) if _posts(hook) else None
-            except (ValueError, KeyError):
+                self._take(hook, place)
+            except (ValueError, KeyError):  # damaged, without its place or its room
                 _log.error("hook-unreadable", hook=name.removeprefix(HOOK))
-                continue
-            self._take(hook, place)
 
     def stop(self) -> None:
         """Deliver no more, and take no more posts."""
@@ -188,9 +187,9 @@ class Registry:
         _log.info("hook-added", hook=hook.id, room=hook.room, kind=_kind(hook))
 
     def _take(self, hook: Hook, place: Place | None) -> None:
+        room = self._hub.rooms[hook.room]
         self._hooks[hook.id] = hook
         if isinstance(hook, Outgoing) and place is not None:
-            room = self._hub.rooms[hook.room]
             delivery = Delivery(self._world, hook, place, lambda: room.head)
             self._deliveries[hook.id] = delivery
             delivery.start()

@@ -28,7 +28,7 @@ from tests.helpers import ROOT, STOP_SECONDS, project_environment
 from tests.test_docs import block
 from tests.webhooks.receiver import HookHouse
 
-SECRET = "shared"
+SHARED = "shared"
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
 
 
@@ -38,7 +38,7 @@ class ReceiverTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", block(PAGE, "python"), "0"],
-            env=project_environment(CHATD_HOOK_SECRET=SECRET),
+            env=project_environment(CHATD_HOOK_SECRET=SHARED),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -54,7 +54,7 @@ class ReceiverTests(SynchronousTestCase):
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
-    def deliver(self, seq: int, secret: str = SECRET, age: int = 0) -> int:
+    def deliver(self, seq: int, secret: str = SHARED, age: int = 0) -> int:
         """The code of the answer."""
         body = write({"room": "#ops", "seq": seq, "sender": "alice", "body": f"m{seq}"})
         stamp = int(time.time()) - age
@@ -71,11 +71,11 @@ class ReceiverTests(SynchronousTestCase):
     def test_receiver(self) -> None:
         """It takes what is signed and new, each once, and nothing else."""
         for seq, secret, age, code in [
-            (1, SECRET, 0, 204),
-            (1, SECRET, 0, 204),
+            (1, SHARED, 0, 204),
+            (1, SHARED, 0, 204),
             (2, "other", 0, 403),
-            (2, SECRET, LONGEST_AGE + 60, 403),
-            (2, SECRET, 0, 204),
+            (2, SHARED, LONGEST_AGE + 60, 403),
+            (2, SHARED, 0, 204),
         ]:
             self.assertEqual(self.deliver(seq, secret, age), code)
         self.assertEqual([self.line(), self.line()], ["alice m1\n", "alice m2\n"])
