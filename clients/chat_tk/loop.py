@@ -14,9 +14,10 @@ from twisted.python.failure import Failure
 
 _log = Logger()
 
-ACTIVE_MS = 20  # the window has the focus
-IDLE_MS = 50  # it is in view, but another window has the focus
+ACTIVE_MS = 20  # the reader is at work in the window
+IDLE_MS = 50  # it is in view
 HIDDEN_MS = 200  # it is iconified
+REST_MS = 2_000  # without a key or a move of the pointer the reader is not at work
 BUDGET = 0.030  # seconds of Tk events at a stretch
 DONT_WAIT = 2  # TCL_DONT_WAIT, Tcl_DoOneEvent(3)
 
@@ -56,6 +57,10 @@ class TkLoop:
         self._closing = False
         self._look_due = ""  # Tk's name of the idle call
         root.report_callback_exception = self._failed
+        self._acted_at = monotonic()
+        self._rest_due = ""  # Tk's name of the next look
+        for event in ("<Key>", "<Button>", "<Motion>", "<MouseWheel>"):
+            root.bind_all(event, self._acted, add=True)
         for event in ("<FocusIn>", "<FocusOut>", "<Map>", "<Unmap>"):
             root.bind(event, self._look_again, add=True)
         root.bind("<Destroy>", self._destroyed, add=True)
@@ -64,6 +69,7 @@ class TkLoop:
     def start(self) -> None:
         """Begin to pump."""
         self.rate(ACTIVE_MS)
+        self.adapt()
 
     def adapt(self) -> None:
         """Choose the rate that the window's state asks for.
@@ -76,8 +82,11 @@ class TkLoop:
             return
         if self._root.state() in ("iconic", "withdrawn"):
             self.rate(HIDDEN_MS)
-        else:
-            self.rate(ACTIVE_MS if self._root.tk.call("focus") else IDLE_MS)
+            return
+        at_work = (monotonic() - self._acted_at) * 1_000 < REST_MS
+        self.rate(ACTIVE_MS if at_work else IDLE_MS)
+        if at_work and not self._rest_due:
+            self._rest_due = self._root.after(REST_MS, self._rested)
 
     def rate(self, period: int) -> None:
         """Pump every `period` milliseconds."""
@@ -101,13 +110,23 @@ class TkLoop:
             tksupport.uninstall()
             self.period = 0
         try:
-            if self._look_due:
-                self._root.after_cancel(self._look_due)
-                self._look_due = ""
+            for due in (self._look_due, self._rest_due):
+                if due:
+                    self._root.after_cancel(due)
+            self._look_due = self._rest_due = ""
             self._root.update_idletasks()  # or ttk complains of its own pending work
             self._root.destroy()
         except tk.TclError:
             _log.debug("window-gone-already")
+
+    def _acted(self, event: tk.Event[tk.Misc]) -> None:
+        self._acted_at = monotonic()
+        if self.period != ACTIVE_MS:
+            self.adapt()
+
+    def _rested(self) -> None:
+        self._rest_due = ""
+        self.adapt()
 
     def _look_again(self, event: tk.Event[tk.Misc]) -> None:
         if not self._look_due and not self._closing:

@@ -10,6 +10,7 @@ from twisted.internet import reactor, task, tksupport
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from chatd.clients.chat_tk import loop
 from chatd.clients.chat_tk.loop import ACTIVE_MS, IDLE_MS, TkLoop
 from tests.chat_tk import xvfb
 
@@ -71,6 +72,15 @@ class LoopTests(TestCase):
         old: Any = vars(tksupport)["_task"]
         self.loop.rate(ACTIVE_MS)
         self.assertEqual((self.loop.period, old.running), (ACTIVE_MS, False))
+
+    async def test_rate_rests(self) -> None:
+        """Where nobody acts it slows down; the pointer brings it back."""
+        self.patch(loop, "REST_MS", 50)
+        self.root.event_generate("<Motion>", x=1, y=1)
+        await self.until(lambda: self.loop.period == ACTIVE_MS)
+        await self.until(lambda: self.loop.period == IDLE_MS)
+        self.root.event_generate("<Motion>", x=2, y=2)
+        await self.until(lambda: self.loop.period == ACTIVE_MS)
 
     async def test_endless_events_do_not_hold_the_reactor(self) -> None:
         """root.update() would never come back from this."""
