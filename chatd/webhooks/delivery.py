@@ -154,21 +154,22 @@ class Delivery:
         ]:
             headers.addRawHeader(name, value)
         seconds = world.limits.timeout
-        sent: Deferred[Any] = world.client.post(
-            hook.url,
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-            unbuffered=True,
-        )
         late = _Failed(f"no answer in {seconds:.0f} s")
-        sent.addTimeout(seconds, world.clock, lambda *_: Failure(late))
         try:
-            response = await sent
+            sent: Deferred[Any] = world.client.post(
+                hook.url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                unbuffered=True,
+            )
+            response = await sent.addTimeout(
+                seconds, world.clock, lambda *_: Failure(late)
+            )
         except _Failed:
             raise
         except Exception as error:  # whatever a network or a receiver can do
-            raise _Failed(type(error).__name__) from None
+            raise _Failed(_kind(error)) from None
         await drop(response, world.limits.answer, world.clock, seconds)
         if not 200 <= response.code < 300:
             asked = (response.headers.getRawHeaders("retry-after") or [""])[0]
@@ -225,6 +226,13 @@ class Delivery:
         if not failure.check(CancelledError):
             self.last_error = "internal"
             _log.failure("hook-broke", failure, hook=self.hook.id)
+
+
+def _kind(error: BaseException) -> str:
+    """The innermost kind of an error of the HTTP client, whose text may say more."""
+    while reasons := getattr(error, "reasons", None):
+        error = reasons[0].value
+    return type(error).__name__
 
 
 def retry_after(header: str, now: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from urllib.parse import urlsplit
@@ -89,10 +89,9 @@ class Registry:
         for delivery in self._deliveries.values():
             delivery.stop()
 
-    def _committed(self, rooms: Iterable[str]) -> None:
-        moved = set(rooms)
+    def _committed(self, rooms: Collection[str]) -> None:
         for delivery in self._deliveries.values():
-            if delivery.hook.room in moved:
+            if delivery.hook.room in rooms:
                 delivery.wake()
 
     # The operator's.
@@ -176,10 +175,10 @@ class Registry:
 
     async def _keep(self, hook: Hook, place: Place | None) -> None:
         """Durably, place first, so that no hook is ever without one."""
-        journal = self._world.journal
-        kept = [journal.keep(HOOK + hook.id, text(hook))]
+        records = [(HOOK + hook.id, text(hook))]
         if place is not None:
-            kept.insert(0, journal.keep(PLACE + hook.id, text(place)))
+            records.insert(0, (PLACE + hook.id, text(place)))
+        kept = [self._world.journal.keep(*record) for record in records]
         if not all([await each for each in kept]):
             raise HookError("the store takes nothing now: try again later")
         if self._running:

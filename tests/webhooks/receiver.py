@@ -27,6 +27,8 @@ from tests.server.house import House
 
 HANG = 0
 """Instead of a code: no answer at all."""
+CUT = -1
+"""The connection is lost."""
 
 
 class Receiver(Resource):
@@ -50,7 +52,9 @@ class Receiver(Resource):
         assert content is not None
         self.requests.append((headers, content.read()))
         code = self.codes.pop(0) if self.codes else 200
-        if code == HANG:
+        if code == CUT:
+            request.loseConnection()
+        if code in (HANG, CUT):
             return NOT_DONE_YET
         request.setResponseCode(code)
         for name, value in self.headers.items():

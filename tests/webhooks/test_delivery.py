@@ -23,7 +23,7 @@ from chatd.webhooks.registry import Status
 from chatd.webhooks.signature import verify
 from chatd.wire.messages import Message, message_fields
 from tests.journal.list_journal import ListJournal
-from tests.webhooks.receiver import HANG, HookHouse
+from tests.webhooks.receiver import CUT, HANG, HookHouse
 
 URL = "http://receiver.example/path-secret"
 
@@ -214,6 +214,15 @@ class FailureTests(DeliveryCase):
             ("9" * 400, 0),
         ]:
             self.assertEqual(retry_after(header, 1.7e9), seconds, header)
+
+    def test_cut(self) -> None:
+        """A connection that is lost before the answer is a failure, by its kind."""
+        self.add()
+        self.receiver.codes = [CUT]
+        self.house.say("a")
+        self.assertEqual(self.status().last_error, "ConnectionDone")
+        self.house.wait(1)
+        self.assertEqual(self.receiver.bodies, ["a", "a"])
 
     def test_hang(self) -> None:
         """No answer in 15 s is a failure; no new message shortens the pause."""

@@ -124,6 +124,19 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual([each.id for each in self.registry.list_hooks()], [id])
         self.assertIsNotNone(self.registry.by_token(token))
 
+    def test_place_first(self) -> None:
+        """A hook's place is stored before it: a crash leaves no hook without one."""
+        kept: list[str] = []
+        keep = self.house.journal.keep
+
+        def note(name: str, text: str | None) -> Deferred[bool]:
+            kept.append(name.partition("/")[0])
+            return keep(name, text)
+
+        self.house.journal.keep = note  # type: ignore[method-assign]  # looks on
+        self.successResultOf(self.registry.add_outgoing("#lobby", URL, "ci"))
+        self.assertEqual(kept, ["hook-at", "hook"])
+
     def test_unreadable(self) -> None:
         """A record that is damaged is told and left alone; the others work."""
         _, token = self.successResultOf(self.registry.add_incoming("#lobby", "ci"))
