@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Acts:
+class Acts(Protocol):
     """What the list asks for. Messages are known by their numbers."""
 
     open_url: Callable[[str], None]
-    act: Callable[[str, int], None]
-    """"unfold", "retry", "edit" or "discard" a message."""
-    menu: Callable[[int | None, str, int, int], None]
-    """The menu of a message, with the link that is pointed at, at a place on screen."""
+
+    def act(self, what: str, id: int) -> None:
+        """ "unfold", "retry", "edit" or "discard" a message."""
+
+    def menu(self, id: int | None, link: str, x: int, y: int) -> None:
+        """Offer the menu of a message, with a link in it, at a place on screen."""
 
 
 class Pointing:

@@ -23,7 +23,6 @@ from chatd.client.events import (
     CursorMoved,
     Event,
     OwnChanged,
-    OwnState,
     PresenceChanged,
     RoomBegun,
     Trouble,
@@ -33,12 +32,12 @@ from chatd.clients.chat_tk import side_list
 from chatd.clients.chat_tk.attention import Mentions
 from chatd.clients.chat_tk.caller import Caller, CallerView
 from chatd.clients.chat_tk.conversation import Conversation, ConversationView
-from chatd.clients.chat_tk.drawable import whole
 from chatd.clients.chat_tk.link_status import Banner, LinkStatus, LinkView
 from chatd.clients.chat_tk.preferences import Preferences
 from chatd.clients.chat_tk.search import Search, SearchView
 from chatd.clients.chat_tk.side_list import SERVER, SideItem, side_items, title
 from chatd.clients.chat_tk.transcript import FLUSH, PAGE, SHOWN
+from chatd.clients.chat_tk.writing import Writing, WritingView
 from chatd.proquint import proquints
 from chatd.wire.messages import Message as Stored
 from chatd.wire.names import LOBBY, direct, is_name, is_public
@@ -51,7 +50,7 @@ _log = Logger()
 _RECALLED = 200  # unread messages that are looked through for mentions at the start
 
 
-class View(LinkView, SearchView, CallerView, Protocol):
+class View(LinkView, SearchView, CallerView, WritingView, Protocol):
     """What the presenter asks of the window."""
 
     @property
@@ -70,17 +69,8 @@ class View(LinkView, SearchView, CallerView, Protocol):
     def show_side(self, items: Sequence[SideItem]) -> None:
         """List these conversations."""
 
-    def show_draft(self, text: str, editing: bool) -> None:
-        """Put `text` where one writes. `editing`: it stands in the list already."""
-
-    def draft(self) -> str:
-        """What is written and not sent."""
-
     def show_preferences(self, preferences: Preferences) -> None:
         """Look so from now on."""
-
-    def show_trouble(self, text: str) -> None:
-        """Say that something went wrong, until the reader has seen it."""
 
 
 class Presenter:
@@ -99,6 +89,7 @@ class Presenter:
         self._view, self._clock, self._login = view, clock, name
         self.preferences = preferences or Preferences()
         self.conversation = Conversation(view.list, clock, now, tz, self._logged)
+        self.writing = Writing(view, self.conversation, self.preferences.drafts)
         self.search = Search(view, clock, self.conversation.jump, self._logged)
         self._mentions = Mentions()
         self._caller = Caller(view, clock)
@@ -109,7 +100,6 @@ class Presenter:
         self._rooms: set[str] = set()
         self._people: set[str] = set()
         self._online: set[str] = set()
-        self._editing = ""  # the id of the own message that is being edited
         self._looks = True  # whether the window has the focus
 
     @property
@@ -160,14 +150,14 @@ class Presenter:
 
     def detach(self) -> None:
         """Hear nothing more of the client."""
-        self._keep_draft()
+        self.writing.open(None, "")
         for undo in self._undo:
             undo()
         self._undo = []
         if self._status is not None:
             self._status.close()
             self._status = None
-        self._client, self._mentions, self._editing = None, Mentions(), ""
+        self._client, self._mentions = None, Mentions()
         self.search.close()
         self.conversation.open(None, "")
 
@@ -253,12 +243,10 @@ class Presenter:
         client = self._client
         if client is None or room == self.room:
             return
-        self._keep_draft()
+        self.writing.open(client, room)
         self.search.close()
-        self._editing = ""
         self.preferences = replace(self.preferences, room=room)
         self._view.show_room(title(room, self.name))
-        self._view.show_draft(self.preferences.drafts.get(room, ""), False)
         self.conversation.open(client, room)
         self._follow(room)
         self._ask_members(client)
@@ -301,79 +289,6 @@ class Presenter:
     def find(self, query: str) -> None:
         """Search the room in front."""
         self.search.typed(self._client, self.room, query)
-
-    # -- own lines
-
-    def submit(self, text: str) -> bool:
-        """The reader pressed Enter. True when the text was taken."""
-        text = whole(text).strip("\n")
-        if not text.strip() or self._client is None or not self.room:
-            return False
-        try:
-            if self._editing:
-                return self._edit(self._client, text)
-            self.conversation.to_end()
-            self._client.say(self.room, text)
-        except SayError as error:
-            self._view.show_trouble(f"Not sent: {str(error).rstrip('.')}")
-            return False
-        self._drop_draft()
-        return True
-
-    def _edit(self, client: chat.ChatClient, text: str) -> bool:
-        id, self._editing = self._editing, ""
-        if not client.edit(id, text):
-            self._view.show_trouble("Not changed: it is on its way already.")
-            return False
-        self.conversation.own_anew()
-        return True
-
-    def edit(self, own: str = "") -> bool:
-        """Write anew what is not sent yet: that one, or the last."""
-        client = self._client
-        if client is None:
-            return False
-        waiting = [
-            each
-            for each in client.own(self.room)
-            if each.state is not OwnState.STORED and own in ("", each.id)
-        ]
-        if not waiting:
-            return False
-        self._editing = waiting[-1].id
-        self._view.show_draft(waiting[-1].body, True)
-        return True
-
-    def cancel_edit(self) -> bool:
-        """Leave the message as it is; whether one was being edited."""
-        if not self._editing:
-            return False
-        self._editing = ""
-        self._view.show_draft("", False)
-        return True
-
-    def retry(self, own: str) -> None:
-        """Send a message that failed once more."""
-        if self._client is not None and self._client.retry(own):
-            self.conversation.own_anew()
-
-    def discard(self, own: str) -> None:
-        """Do not send it."""
-        if self._client is not None:
-            if not self._client.discard(own):
-                self._view.show_trouble("Not deleted: it is on its way already.")
-            self.conversation.own_anew()
-
-    def _keep_draft(self) -> None:
-        if self.room and not self._editing:
-            drafts = self.preferences.drafts | {self.room: self._view.draft()}
-            drafts = {room: text for room, text in drafts.items() if text.strip()}
-            self.preferences = replace(self.preferences, drafts=drafts)
-
-    def _drop_draft(self) -> None:
-        kept = self.preferences.drafts
-        drafts = {room: kept[room] for room in kept if room != self.room}
-        self.preferences = replace(self.preferences, drafts=drafts)
 
     # -- what the client tells
 
@@ -470,8 +385,9 @@ class Presenter:
 
     def leaving(self, geometry: str) -> Preferences:
         """What is to be kept until the next start."""
-        self._keep_draft()
-        return replace(self.preferences, geometry=geometry)
+        self.writing.keep()
+        drafts = self.writing.drafts
+        return replace(self.preferences, geometry=geometry, drafts=drafts)
 
     # -- small things
 

@@ -19,11 +19,10 @@ from chatd.clients.chat_tk.keys import MOD, SHORTCUTS
 from chatd.clients.chat_tk.link_status import Banner
 from chatd.clients.chat_tk.list_pane import ListPane
 from chatd.clients.chat_tk.menus import Item, Menus
+from chatd.clients.chat_tk.message_acts import MessageActs
 from chatd.clients.chat_tk.panel import Panel
-from chatd.clients.chat_tk.pointing import Acts
 from chatd.clients.chat_tk.preferences import DEFAULT_SIZE, SIZES, Preferences
 from chatd.clients.chat_tk.presenter import Presenter
-from chatd.clients.chat_tk.rows import Mark
 from chatd.clients.chat_tk.search import SearchState
 from chatd.clients.chat_tk.search_bar import SearchBar
 from chatd.clients.chat_tk.side_list import SideItem
@@ -55,12 +54,15 @@ class Actions:
 class MainWindow:
     """Implements presenter.View."""
 
+    presenter: Presenter  # from `bind` on, which is before the first event
+
     def __init__(self, root: tk.Tk, theme: Theme, name: str, actions: Actions) -> None:
         self.root, self._theme, self._actions = root, theme, actions
-        self._presenter: Presenter | None = None
         self._side_shown = True
         self._address, self._count, self._label = "", 0, ""
         self._look = ""  # the preferred one that was last asked for
+        self.menus = Menus(root, theme)
+        self.acts = MessageActs(self, actions.open_url)
         px = theme.px
         root.minsize(px(400), px(320))
         root.protocol("WM_DELETE_WINDOW", actions.close)
@@ -72,7 +74,7 @@ class MainWindow:
             on_choose=self._choose,
             on_join=self._join,
             on_menu=self._side_menu,
-            on_leave=self._to_composer,
+            on_leave=self.to_composer,
         )
         self.edge = ttk.Frame(root, style="Line.TFrame", width=1)
         self.chat = chat = ttk.Frame(root, style="List.TFrame")
@@ -111,7 +113,7 @@ class MainWindow:
             on_edge=self._edge,
             on_end=self._to_newest,
             on_new=self._to_new,
-            acts=Acts(actions.open_url, self._act, self._message_menu),
+            acts=self.acts,
             drawable=actions.drawable,
         )
         self.messages = self.list.messages
@@ -133,7 +135,6 @@ class MainWindow:
             connected=self._connected,
             new_key=actions.new_key,
         )
-        self.menus = Menus(root, theme)
         self.preferences = Panel(root, theme, "Preferences", self._fill_preferences)
         self.keys = Panel(root, theme, "Keys", lambda f: keys_panel.fill(f, theme))
         root.columnconfigure(2, weight=1)
@@ -150,7 +151,7 @@ class MainWindow:
 
     def bind(self, presenter: Presenter) -> None:
         """From now on gestures go to `presenter`."""
-        self._presenter = presenter
+        self.presenter = presenter
 
     # -- keys
 
@@ -185,7 +186,9 @@ class MainWindow:
         text.bind("<Prior>", lambda event: self.messages.scrolling.page(-1))
         text.bind("<Next>", lambda event: self.messages.scrolling.page(1))
         text.bind("<Up>", self._edit_last)
-        listed.bind(f"<{MOD}-c>", lambda event: self._copy(self.messages.selected()))
+        listed.bind(
+            f"<{MOD}-c>", lambda event: self.acts.copy(self.messages.selected())
+        )
         listed.bind("<Key>", self._type_through)
 
     def _type_through(self, event: tk.Event[tk.Text]) -> str | None:
@@ -198,19 +201,20 @@ class MainWindow:
         return "break"
 
     def _edit_last(self, event: tk.Event[tk.Text]) -> str | None:
-        if self.composer.get() or self._presenter is None:
+        if self.composer.get():
             return None
-        return "break" if self._presenter.edit() else None
+        return "break" if self.presenter.writing.edit() else None
 
     def _escape(self) -> None:
         """From what is open back to the newest message."""
         if self.search_bar.open:
             self._end_search()
-        elif self._presenter is not None and not self._presenter.cancel_edit():
+        elif not self.presenter.writing.cancel_edit():
             self.list.to_end()
-        self._to_composer()
+        self.to_composer()
 
-    def _to_composer(self) -> None:
+    def to_composer(self) -> None:
+        """Let the reader write."""
         if self.chat.winfo_ismapped():
             self.composer.text.focus_set()
 
@@ -239,16 +243,14 @@ class MainWindow:
                     widget.grid_remove()
 
     def _resize_text(self, by: int) -> None:
-        if self._presenter is not None:
-            now = self._presenter.preferences.size
-            size = now + by if by else DEFAULT_SIZE
-            if size in SIZES:
-                self._presenter.prefer(size=size)
+        now = self.presenter.preferences.size
+        size = now + by if by else DEFAULT_SIZE
+        if size in SIZES:
+            self.presenter.prefer(size=size)
 
     def _toggle_theme(self) -> None:
-        if self._presenter is not None:
-            dark = self._theme.palette.dark
-            self._presenter.prefer(theme="light" if dark else "dark")
+        dark = self._theme.palette.dark
+        self.presenter.prefer(theme="light" if dark else "dark")
 
     # -- the two faces of the window
 
@@ -330,7 +332,7 @@ class MainWindow:
     # -- gestures
 
     def _submit(self, text: str) -> bool:
-        taken = self._presenter is not None and self._presenter.submit(text)
+        taken = self.presenter.writing.submit(text)
         if taken:
             self.composer.show_editing(False)
             self.list.to_end()
@@ -338,123 +340,60 @@ class MainWindow:
 
     def _focus_moved(self, event: tk.Event[tk.Misc]) -> None:
         """Whether the reader looks at this program at all."""
-        if self._presenter is not None:
-            self._presenter.looks(self.root.focus_displayof() is not None)
+        self.presenter.looks(self.root.focus_displayof() is not None)
 
     def _scrolled(self, at_end: bool) -> None:
-        if self._presenter is not None:
-            self._presenter.scrolled(at_end)
+        self.presenter.scrolled(at_end)
 
     def _edge(self, way: int) -> None:
-        if self._presenter is not None:
-            conversation = self._presenter.conversation
-            (conversation.older if way < 0 else conversation.newer)()
+        conversation = self.presenter.conversation
+        (conversation.older if way < 0 else conversation.newer)()
 
     def _to_newest(self) -> None:
-        if self._presenter is not None:
-            self._presenter.conversation.to_end()
-            self._presenter.scrolled(True)
+        self.presenter.conversation.to_end()
+        self.presenter.scrolled(True)
 
     def _to_new(self) -> None:
-        if self._presenter is not None:
-            self._presenter.conversation.to_new()
+        self.presenter.conversation.to_new()
 
     def _to_unread(self) -> None:
-        if self._presenter is not None:
-            self._presenter.to_unread()
+        self.presenter.to_unread()
 
     def _step(self, way: int) -> None:
-        if self._presenter is not None:
-            self._presenter.step(way)
+        self.presenter.step(way)
 
     def _choose(self, room: str) -> None:
-        if self._presenter is not None:
-            self._presenter.open(room)
-            self._to_composer()
+        self.presenter.open(room)
+        self.to_composer()
 
     def _join(self, text: str) -> bool:
-        return self._presenter is not None and self._presenter.join(text)
+        return self.presenter.join(text)
 
     def _search(self) -> None:
         if self.chat.winfo_ismapped():
             self.search_bar.begin()
 
     def _search_typed(self, query: str) -> None:
-        if self._presenter is not None:
-            self._presenter.find(query)
+        self.presenter.find(query)
 
     def _search_step(self, way: int) -> None:
-        if self._presenter is not None:
-            self._presenter.search.step(way)
+        self.presenter.search.step(way)
 
     def _end_search(self) -> None:
         if self.search_bar.open:
             self.search_bar.end()
-            self._to_composer()
+            self.to_composer()
 
     def _retry_link(self) -> None:
-        if self._presenter is not None:
-            self._presenter.retry_now()
+        self.presenter.retry_now()
 
     def _connected(self) -> bool:
-        return self._presenter is not None and self._presenter.connected
-
-    def _copy(self, text: str) -> str:
-        if text:
-            self.root.clipboard_clear()
-            self.root.clipboard_append(text)
-        return "break"
-
-    # -- messages
-
-    def _act(self, what: str, id: int) -> None:
-        """One of the offers beside a message was taken."""
-        presenter = self._presenter
-        message = presenter.conversation.message(id) if presenter else None
-        if presenter is None or message is None:
-            return
-        match what:
-            case "unfold":
-                presenter.conversation.transcript.unfold(id)
-            case "retry":
-                presenter.retry(message.own)
-            case "edit":
-                presenter.edit(message.own)
-                self._to_composer()
-            case "discard":
-                presenter.discard(message.own)
-
-    def _message_menu(self, id: int | None, link: str, x: int, y: int) -> None:
-        presenter = self._presenter
-        message = None
-        if presenter is not None and id is not None:
-            message = presenter.conversation.message(id)
-        items: list[Item] = []
-        if link:
-            items.append(("Open link", lambda: self._actions.open_url(link)))
-            items.append(("Copy link", lambda: self._copy(link)))
-        if selected := self.messages.selected():
-            items.append(("Copy selected text", lambda: self._copy(selected)))
-        if message is not None:
-            text = message.text
-            items.append(("Copy message", lambda: self._copy(text)))
-            items.append(("Quote", lambda: self.composer.quote(text)))
-            if message.own and not message.seq:
-                act = partial(self._act, id=message.id)
-                items.append(None)
-                if message.mark is Mark.FAILED:
-                    items.append(("Try again", lambda: act("retry")))
-                items.append(("Edit", lambda: act("edit")))
-                items.append(("Delete", lambda: act("discard")))
-        if items:
-            self.menus.show(items, x, y)
+        return self.presenter.connected
 
     # -- other menus, and the windows beside this one
 
     def _side_menu(self, item: SideItem, x: int, y: int) -> None:
-        presenter = self._presenter
-        if presenter is None:
-            return
+        presenter = self.presenter
         own = presenter.preferences.rooms.get(item.room, "")
         choices = [
             (
@@ -489,16 +428,15 @@ class MainWindow:
         self.preferences.open()
 
     def _fill_preferences(self, frame: ttk.Frame) -> None:
-        presenter = self._presenter
-        if presenter is not None:
-            preferences_panel.fill(
-                frame,
-                self._theme,
-                presenter.preferences,
-                presenter.key_words,
-                presenter.prefer,
-                self._other_connection,
-            )
+        presenter = self.presenter
+        preferences_panel.fill(
+            frame,
+            self._theme,
+            presenter.preferences,
+            presenter.key_words,
+            presenter.prefer,
+            self._other_connection,
+        )
 
     def _other_connection(self) -> None:
         self.preferences.close()

@@ -81,7 +81,7 @@ class WindowTests(PresenterCase):
         """Who writes while looking back is brought to the newest."""
         self.conversation.jump(300)
         self.flow()
-        self.presenter.submit("mine")
+        self.presenter.writing.submit("mine")
         self.flow()
         self.assertEqual(self.view.texts[-1], "mine")
         self.assertEqual(self.view.texts[-2], "1000")
@@ -145,8 +145,8 @@ class OwnTests(PresenterCase):
     def test_below_what_comes(self) -> None:
         """What waits stands below what the log holds, in the log's order at last."""
         self.house.journal.hold = True
-        self.presenter.submit("mine 1")
-        self.presenter.submit("mine 2")
+        self.presenter.writing.submit("mine 1")
+        self.presenter.writing.submit("mine 2")
         self.flow()
         self.assertEqual(self.view.texts, ["mine 1", "mine 2"])
         self.bob.client.say("#lobby", "his")
@@ -159,12 +159,12 @@ class OwnTests(PresenterCase):
     def test_edited(self) -> None:
         """What is not sent is edited in its place."""
         self.offline()
-        self.presenter.submit("frist")
-        self.presenter.submit("second")
+        self.presenter.writing.submit("frist")
+        self.presenter.writing.submit("second")
         own = self.mira.client.own()[0].id
-        self.assertTrue(self.presenter.edit(own))
+        self.assertTrue(self.presenter.writing.edit(own))
         self.assertEqual((self.view.written, self.view.editing), ("frist", True))
-        self.assertTrue(self.presenter.submit("first"))
+        self.assertTrue(self.presenter.writing.submit("first"))
         self.assertEqual(self.view.texts, ["first", "second"])
         self.online()
         log = [message.body for message in self.house.journal.of("#lobby")]
@@ -172,34 +172,34 @@ class OwnTests(PresenterCase):
 
     def test_last_is_edited(self) -> None:
         """Up in the empty field takes the last; with nothing waiting there is none."""
-        self.assertFalse(self.presenter.edit())
+        self.assertFalse(self.presenter.writing.edit())
         self.offline()
-        self.presenter.submit("1")
-        self.presenter.submit("2")
-        self.assertTrue(self.presenter.edit())
+        self.presenter.writing.submit("1")
+        self.presenter.writing.submit("2")
+        self.assertTrue(self.presenter.writing.edit())
         self.assertEqual(self.view.written, "2")
-        self.assertTrue(self.presenter.cancel_edit())
+        self.assertTrue(self.presenter.writing.cancel_edit())
         self.assertEqual((self.view.written, self.view.editing), ("", False))
-        self.assertFalse(self.presenter.cancel_edit())
+        self.assertFalse(self.presenter.writing.cancel_edit())
 
     def test_too_late_to_edit(self) -> None:
         """What is on its way stays as it is; the new words stay with their writer."""
         self.house.journal.hold = True
-        self.presenter.submit("x")
+        self.presenter.writing.submit("x")
         self.flow()
-        self.presenter.edit()
-        self.assertFalse(self.presenter.submit("y"))
+        self.presenter.writing.edit()
+        self.assertFalse(self.presenter.writing.submit("y"))
         self.assertIn("on its way", self.view.trouble)
-        self.presenter.discard(self.mira.client.own()[0].id)
+        self.presenter.writing.discard(self.mira.client.own()[0].id)
         self.assertIn("Not deleted", self.view.trouble)
         self.assertEqual(self.view.texts, ["x"])
 
     def test_discarded(self) -> None:
         """What is not sent can be taken back."""
         self.offline()
-        self.presenter.submit("1")
-        self.presenter.submit("2")
-        self.presenter.discard(self.mira.client.own()[0].id)
+        self.presenter.writing.submit("1")
+        self.presenter.writing.submit("2")
+        self.presenter.writing.discard(self.mira.client.own()[0].id)
         self.assertEqual(self.view.texts, ["2"])
         self.online()
         self.assertEqual([m.body for m in self.house.journal.of("#lobby")], ["2"])
@@ -207,15 +207,15 @@ class OwnTests(PresenterCase):
     def test_failed(self) -> None:
         """What failed is edited, and sent again, or taken away."""
         self.house.journal.fault = lambda draft: "forbidden"
-        self.presenter.submit("1")
-        self.presenter.submit("2")
+        self.presenter.writing.submit("1")
+        self.presenter.writing.submit("2")
         self.flow()
         self.assertEqual([mark for mark, _ in self.view.marks], [Mark.FAILED] * 2)
         self.house.journal.fault = lambda draft: None
         first, second = (each.id for each in self.mira.client.own())
-        self.presenter.discard(first)
-        self.presenter.edit(second)
-        self.presenter.submit("two")
+        self.presenter.writing.discard(first)
+        self.presenter.writing.edit(second)
+        self.presenter.writing.submit("two")
         self.flow()
         self.assertEqual(self.view.texts, ["two"])
         self.assertEqual([m.body for m in self.house.journal.of("#lobby")], ["two"])

@@ -110,7 +110,7 @@ class KeyTests(RoomCase):
         """Up in the empty field edits what is not sent; Escape leaves it as it was."""
         self.cable.refusing = True
         self.cable.cut()
-        self.presenter.submit("frist")
+        self.presenter.writing.submit("frist")
         self.keys(self.field, "<Up>")
         self.assertEqual(self.window.composer.get(), "frist")
         self.assertTrue(self.window.composer.editing.winfo_ismapped())
@@ -181,7 +181,7 @@ class MenuTests(RoomCase):
         """One that is not sent can be edited and deleted."""
         self.cable.refusing = True
         self.cable.cut()
-        self.presenter.submit("oops")
+        self.presenter.writing.submit("oops")
         self.rest()
         self.right_click("pending")
         self.assertEqual(self.labels()[-2:], ["Edit", "Delete"])
@@ -265,7 +265,7 @@ class MessageTests(RoomCase):
     def test_failed_is_deleted(self) -> None:
         """Delete takes a line away that the server will not have."""
         self.house.journal.fault = lambda draft: "forbidden"
-        self.presenter.submit("nope")
+        self.presenter.writing.submit("nope")
         self.answer()
         spots = self.list.tag_ranges("act")
         box = self.list.bbox(spots[-2])

@@ -21,7 +21,7 @@ class PresenterTests(PresenterCase):
 
     def test_server_answers(self) -> None:
         """A line is there at once, pending, then stored, with the answer below."""
-        self.assertTrue(self.presenter.submit("hello"))
+        self.assertTrue(self.presenter.writing.submit("hello"))
         self.assertEqual(self.view.marks, [(Mark.PENDING, "")])
         self.flow()
         self.assertEqual(self.view.texts, ["hello", "Server received: hello"])
@@ -30,12 +30,12 @@ class PresenterTests(PresenterCase):
 
     def test_blank_line_is_not_sent(self) -> None:
         """White space alone is nothing to say."""
-        self.assertFalse(self.presenter.submit(" \n"))
+        self.assertFalse(self.presenter.writing.submit(" \n"))
         self.assertEqual(self.view.texts, [])
 
     def test_too_long_is_told(self) -> None:
         """What cannot be sent is told, and stays with its writer."""
-        self.assertFalse(self.presenter.submit("x" * 16_385))
+        self.assertFalse(self.presenter.writing.submit("x" * 16_385))
         self.assertIn("16384", self.view.trouble)
 
     def test_room(self) -> None:
@@ -45,7 +45,7 @@ class PresenterTests(PresenterCase):
         self.flow()
         self.assertEqual((self.view.room, self.view.texts), ("#lobby", ["before"]))
         self.bob_says("#lobby", "after")
-        self.presenter.submit("mine")
+        self.presenter.writing.submit("mine")
         self.flow()
         self.assertEqual(self.view.texts, ["before", "after", "mine"])
         self.assertEqual(self.house.journal.of("#lobby")[-1].sender, "mira")
@@ -80,20 +80,20 @@ class PresenterTests(PresenterCase):
         self.bob.join("#lobby")
         self.presenter.open("#lobby")
         self.mira.get(self.mira.client.members("#lobby"))
-        self.presenter.submit("x")
+        self.presenter.writing.submit("x")
         self.cable.pass_time(3)
         self.assertEqual(self.view.marks, [(Mark.DELIVERED, "1 of 1")])
 
     def test_failed_for_good(self) -> None:
         """What the server will never take says why, and goes out by Try again."""
         self.house.journal.fault = lambda draft: "forbidden"
-        self.presenter.submit("x")
+        self.presenter.writing.submit("x")
         self.flow()
         ((mark, why),) = self.view.marks
         self.assertIs(mark, Mark.FAILED)
         self.assertIn("Not sent: not allowed here", why)
         self.house.journal.fault = lambda draft: None
-        self.presenter.retry(self.mira.client.own()[0].id)
+        self.presenter.writing.retry(self.mira.client.own()[0].id)
         self.flow()
         self.assertEqual(self.view.texts, ["x", "Server received: x"])
 
@@ -101,7 +101,7 @@ class PresenterTests(PresenterCase):
         """A line said offline waits, and goes out when the server is back."""
         self.cable.refusing = True
         self.cable.cut()
-        self.presenter.submit("later")
+        self.presenter.writing.submit("later")
         self.assertEqual(self.view.marks, [(Mark.PENDING, "")])
         assert self.view.banner is not None
         self.cable.refusing = False
@@ -145,7 +145,7 @@ class PresenterTests(PresenterCase):
         self.assertEqual(self.view.room, "#ops")
         self.assertIn("#ops", self.house.hub.rooms)
         self.assertTrue(self.presenter.join("@bob"))
-        self.presenter.submit("hi")
+        self.presenter.writing.submit("hi")
         self.flow()
         self.assertEqual(self.house.journal.of("@bob+mira")[0].body, "hi")
         self.assertFalse(self.presenter.join("no room!"))
@@ -184,7 +184,7 @@ class PresenterTests(PresenterCase):
         self.presenter.attach(guest.client, "there:2")
         guest.client.start()
         self.flow()
-        self.presenter.submit("hi")
+        self.presenter.writing.submit("hi")
         self.flow()
         self.assertEqual(self.view.texts, ["hi", "Server received: hi"])
         self.assertEqual(self.presenter.name, "~gus")
@@ -236,7 +236,7 @@ class SideTests(PresenterCase):
         self.presenter.prefer(notify="all")
         self.presenter.open("#lobby")
         self.bob_says("#lobby", "mira")
-        self.presenter.submit("mira")
+        self.presenter.writing.submit("mira")
         self.cable.pass_time(4)
         self.assertEqual((self.view.notices, self.view.rings), ([], 0))
         self.presenter.looks(False)
@@ -300,7 +300,7 @@ class DraftTests(PresenterCase):
         self.assertEqual(self.view.written, "")
         self.presenter.open("@mira+server")
         self.assertEqual(self.view.written, "half a th")
-        self.presenter.submit("half a thought")
+        self.presenter.writing.submit("half a thought")
         self.view.written = ""
         kept = self.presenter.leaving("1x1+0+0")
         self.assertEqual((kept.drafts, kept.room), ({}, "@mira+server"))

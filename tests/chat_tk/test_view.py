@@ -25,7 +25,7 @@ class ConversationTests(ViewTestCase):
 
     def test_pending_then_answered(self) -> None:
         """The line stands there pending; with the answer its mark changes."""
-        self.presenter.submit("hello")
+        self.presenter.writing.submit("hello")
         self.assertEqual(self.marks(), ["pending"])
         self.assertNotIn("Server received", self.shown())
         self.answer()
@@ -35,7 +35,7 @@ class ConversationTests(ViewTestCase):
     def test_failed_line_is_sent_again_by_a_click(self) -> None:
         """Why, and Try again, stand beside the line; the click sends it once more."""
         self.house.journal.fault = lambda draft: "forbidden"
-        self.presenter.submit("hello")
+        self.presenter.writing.submit("hello")
         self.answer()
         self.assertEqual(self.marks(), ["failed"])
         self.assertIn("Not sent: not allowed here", self.shown())
@@ -49,7 +49,7 @@ class ConversationTests(ViewTestCase):
 
     def test_links_open(self) -> None:
         """A click on an address asks for it to be opened."""
-        self.presenter.submit("see https://a.org/x, please 🎉")
+        self.presenter.writing.submit("see https://a.org/x, please 🎉")
         self.rest()
         box = self.list.bbox(self.list.tag_ranges("link")[0])
         assert box is not None
@@ -94,7 +94,7 @@ class ConversationTests(ViewTestCase):
 
     def test_copy_has_no_pictures(self) -> None:
         """What is copied is the text as it is read."""
-        self.presenter.submit("first")
+        self.presenter.writing.submit("first")
         self.list.tag_add("sel", "1.0", "end")
         self.keys(self.list, "<Control-c>")
         copied = self.root.clipboard_get()
@@ -136,7 +136,7 @@ class FrameTests(ViewTestCase):
 
     def test_theme_switch_keeps_the_conversation(self) -> None:
         """Dark, light and back: the same text and marks in other colours."""
-        self.presenter.submit("mine `code` https://a.org")
+        self.presenter.writing.submit("mine `code` https://a.org")
         before = self.shown()
         for name in ("dark", "light", "dark"):
             self.theme.use(name)

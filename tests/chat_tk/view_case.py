@@ -77,7 +77,7 @@ class ViewTestCase(WindowTestCase):
 
     def say_many(self, count: int) -> None:
         for n in range(count):
-            self.presenter.submit(f"line {n} " * 12)
+            self.presenter.writing.submit(f"line {n} " * 12)
         self.rest()
 
     def at_end(self) -> bool:
