@@ -29,13 +29,13 @@ from chatd.client.events import (
 )
 from chatd.client.link import LinkState, Phase
 from chatd.clients.chat_tk import side_list
-from chatd.clients.chat_tk.attention import Mentions
 from chatd.clients.chat_tk.caller import Caller, CallerView
 from chatd.clients.chat_tk.conversation import Conversation, ConversationView
 from chatd.clients.chat_tk.link_status import Banner, LinkStatus, LinkView
 from chatd.clients.chat_tk.preferences import Preferences
+from chatd.clients.chat_tk.roster import Roster
 from chatd.clients.chat_tk.search import Search, SearchView
-from chatd.clients.chat_tk.side_list import SERVER, SideItem, side_items, title
+from chatd.clients.chat_tk.side_list import SERVER, SideItem, title
 from chatd.clients.chat_tk.transcript import FLUSH, PAGE, SHOWN
 from chatd.clients.chat_tk.writing import Writing, WritingView
 from chatd.proquint import proquints
@@ -46,8 +46,6 @@ from chatd.wire.names import SERVER as SERVER_NAME
 __all__ = ["FLUSH", "PAGE", "SERVER", "SHOWN", "Banner", "Presenter", "View"]
 
 _log = Logger()
-
-_RECALLED = 200  # unread messages that are looked through for mentions at the start
 
 
 class View(LinkView, SearchView, CallerView, WritingView, Protocol):
@@ -91,15 +89,12 @@ class Presenter:
         self.conversation = Conversation(view.list, clock, now, tz, self._logged)
         self.writing = Writing(view, self.conversation, self.preferences.drafts)
         self.search = Search(view, clock, self.conversation.jump, self._logged)
-        self._mentions = Mentions()
+        self._roster: Roster | None = None
         self._caller = Caller(view, clock)
         self._client: chat.ChatClient | None = None
         self._status: LinkStatus | None = None
         self._undo: list[Callable[[], None]] = []
-        self._items: list[SideItem] = []
-        self._rooms: set[str] = set()
-        self._people: set[str] = set()
-        self._online: set[str] = set()
+        self._items: Sequence[SideItem] = ()
         self._looks = True  # whether the window has the focus
 
     @property
@@ -135,12 +130,11 @@ class Presenter:
         self._client = client
         client.tell_read = self.preferences.tell_read
         self._view.show_server(address)
-        self._rooms = {c.room for c in client.copies() if is_public(c.room)} | {LOBBY}
-        self._people, self._online = set(), set()
+        self._roster = Roster(client, lambda: self.name)
         self._undo = [client.listen(self._heard), client.observe(self._changed)]
         self._status = LinkStatus(self._view, self._clock, client, address)
         self._view.show_name(self.name)
-        self._recall(client)
+        self._logged(Deferred.fromCoroutine(self._roster.recall()))
         if client.name is not None:
             held = {copy.room for copy in client.copies()}
             last = self.preferences.room
@@ -157,7 +151,7 @@ class Presenter:
         if self._status is not None:
             self._status.close()
             self._status = None
-        self._client, self._mentions = None, Mentions()
+        self._client = self._roster = None
         self.search.close()
         self.conversation.open(None, "")
 
@@ -174,7 +168,7 @@ class Presenter:
 
     def _changed(self, state: LinkState) -> None:
         client = self._client
-        if client is None or state.phase is not Phase.ONLINE:
+        if client is None or self._roster is None or state.phase is not Phase.ONLINE:
             return
         self._view.show_name(self.name)
         talk = direct(self.name, SERVER_NAME)
@@ -184,20 +178,13 @@ class Presenter:
         for room in [LOBBY] if client.guest else [talk, LOBBY]:
             self._follow(room)
         self._ask_members(client)
-        self._logged(Deferred.fromCoroutine(self._look_around(client)))
+        self._logged(Deferred.fromCoroutine(self._look_around(self._roster)))
 
-    async def _look_around(self, client: chat.ChatClient) -> None:
-        """Which rooms there are, and who."""
-        for each in await client.rooms():
-            if is_public(each.room):
-                self._rooms.add(each.room)
-            else:
-                self._follow(each.room)
-                self._people.add(title(each.room, self.name))
-        members = await client.members(LOBBY)
-        self._people |= {each.name for each in members}
-        self._people.discard(SERVER)
-        self._online = {each.name for each in members if each.online}
+    async def _look_around(self, roster: Roster) -> None:
+        """Learn which rooms there are, and who; follow one's direct conversations."""
+        for room in await roster.look_around():
+            if not is_public(room):
+                self._follow(room)
         self._show_side()
 
     def _follow(self, room: str) -> None:
@@ -225,17 +212,6 @@ class Presenter:
             asked.addCallback(lambda _: self.conversation.cursors_moved())
             self._logged(asked)
 
-    def _recall(self, client: chat.ChatClient) -> None:
-        """What of the unread speaks of the reader, as far as it is held here."""
-        for copy in client.copies():
-            if count := min(side_list.unread(copy), _RECALLED):
-                asked = client.messages(copy.room, None, count)
-                self._logged(asked.addCallback(self._hear_mentions))
-
-    def _hear_mentions(self, messages: Sequence[Stored]) -> None:
-        for message in messages:
-            self._mentions.heard(message, self.name)
-
     # -- rooms
 
     def open(self, room: str) -> None:
@@ -257,15 +233,15 @@ class Presenter:
         """Go to the room or person that was typed; False: there can be none."""
         word = text.strip().lower()
         person = word.removeprefix("@")
+        room = "#" + word.removeprefix("#")
         if word.startswith("@") and is_name(person) and person != self.name:
-            self._people.add(person)
-            self.open(direct(self.name, person))
-        elif is_public(room := "#" + word.removeprefix("#")):
-            self._rooms.add(room)
-            self.open(room)
-        else:
+            room = direct(self.name, person)
+        elif not is_public(room):
             self._view.show_trouble("A room is #name, a person @name: a-z, 0-9, _ . -")
             return False
+        if self._roster is not None:
+            self._roster.note(room)
+        self.open(room)
         return True
 
     def leave(self, room: str) -> None:
@@ -293,23 +269,22 @@ class Presenter:
     # -- what the client tells
 
     def _heard(self, event: Event) -> None:
+        roster = self._roster
+        if roster is None:
+            return
         match event:
             case Arrived(messages):
                 for message in messages:
-                    self._arrived(message)
+                    self._arrived(message, roster.heard(message))
                 self._mark_read()
                 self._show_side()
             case OwnChanged(own) if own.room == self.room:
                 self.conversation.own_changed(own)
             case PresenceChanged(name, online):
-                self._people.add(name)
-                (self._online.add if online else self._online.discard)(name)
+                roster.presence(name, online)
                 self._show_side()
             case RoomBegun(room):
-                if is_public(room):
-                    self._rooms.add(room)
-                else:
-                    self._people |= {title(room, self.name)} - {SERVER}
+                roster.note(room)
                 self._follow(room)
                 self._show_side()
             case CursorMoved(room) if room == self.room:
@@ -317,9 +292,8 @@ class Presenter:
             case Trouble():
                 self._view.show_trouble(event.advice)
 
-    def _arrived(self, message: Stored) -> None:
+    def _arrived(self, message: Stored, mentioned: bool) -> None:
         room, me = message.room, self.name
-        mentioned = self._mentions.heard(message, me)
         front = room == self.room
         if front:
             self.conversation.arrived(message, me, self._looks)
@@ -342,29 +316,19 @@ class Presenter:
         self._mark_read()
 
     def _mark_read(self) -> None:
-        client, conversation = self._client, self.conversation
+        client, roster, conversation = self._client, self._roster, self.conversation
         copy = conversation.copy
-        if client is None or copy is None or not self._looks:
+        if client is None or roster is None or copy is None or not self._looks:
             return
         if conversation.at_end and copy.read < copy.last:
             client.read(self.room, copy.last)
-            self._mentions.read(self.room, copy.last)
+            roster.read(self.room, copy.last)
             self._show_side()
 
     def _show_side(self) -> None:
-        client = self._client
-        if client is None:
+        if self._roster is None:
             return
-        self._items = side_items(
-            self.name,
-            self._rooms,
-            self._people,
-            self._online,
-            {copy.room: copy for copy in client.copies()},
-            self.room,
-            self._mentions.unread,
-            self.preferences.rule,
-        )
+        self._items = self._roster.items(self.room, self.preferences)
         self._view.show_side(self._items)
         self._caller.count(sum(each.calls for each in self._items if not each.quiet))
 
