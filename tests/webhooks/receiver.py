@@ -41,6 +41,8 @@ class Receiver(Resource):
         self.codes: list[int] = []
         self.headers: dict[str, str] = {}
         self.answer = b""
+        self.taken: list[int] = []
+        """The seqs that were answered with 200."""
         self.requests: list[tuple[dict[str, str], bytes]] = []
 
     def render(self, request: Request) -> bytes | int:
@@ -50,8 +52,11 @@ class Receiver(Resource):
         }
         content = request.content
         assert content is not None
-        self.requests.append((headers, content.read()))
+        body = content.read()
+        self.requests.append((headers, body))
         code = self.codes.pop(0) if self.codes else 200
+        if code == 200:
+            self.taken.append(json.loads(body)["seq"])
         if code == CUT:
             request.loseConnection()
         if code in (HANG, CUT):
