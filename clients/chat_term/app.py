@@ -136,16 +136,20 @@ async def _talk(
 
 
 def _accept(args: argparse.Namespace, chosen: settings.Settings) -> int:
-    """Read an invite from standard input, and make it a key file."""
+    """Make an invite a key file."""
+    given = invite.parse(args.invite or _asked_invite())
+    path = chosen.key_path if args.key else _own_key(given.name)
+    run = Run(replace(chosen, key_path=path), _output(args), args.timeout)
+    return run.run(lambda: own_key.accept(run, given.key, given.hosts))
+
+
+def _asked_invite() -> str:
     if sys.stdin is None:
         raise invite.BadInvite("give the invite, one line, on standard input")
     if is_terminal(sys.stdin):
         sys.stderr.write("chat-term: paste the invite, one line: ")
         sys.stderr.flush()
-    given = invite.parse(sys.stdin.readline(invite.LONGEST_LINE + 2))
-    path = chosen.key_path if args.key else _own_key(given.name)
-    run = Run(replace(chosen, key_path=path), _output(args), args.timeout)
-    return run.run(lambda: own_key.accept(run, given.key, given.hosts))
+    return sys.stdin.readline(invite.LONGEST_LINE + 2)
 
 
 def _own_key(name: str) -> Path:
@@ -208,7 +212,13 @@ def _parser() -> argparse.ArgumentParser:
     add("rooms", "list the rooms that you may see")
     add("members", "list who is in a room", room=True)
     add("verify", "print the checked hash of a room: compare it with others", room=True)
-    add("accept", "make a key of your own from an invite on standard input")
+    accept = add("accept", "make a key of your own from an invite")
+    accept.add_argument(
+        "invite",
+        nargs="?",
+        metavar="INVITE",
+        help="the line; on standard input it stays out of the shell's history",
+    )
     add("rekey", "replace your key by a new one")
     return parser
 

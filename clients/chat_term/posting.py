@@ -22,7 +22,7 @@ from chatd.clients.chat_term.lines import read_messages
 from chatd.clients.chat_term.place import room_of
 from chatd.clients.chat_term.run import FAILED, OK, CommandFailed, Run
 from chatd.journal.client_store import ClientStore
-from chatd.wire.names import is_room
+from chatd.wire.names import is_public, is_room
 
 
 async def send(run: Run, word: str, text: str) -> int:
@@ -52,7 +52,10 @@ async def send(run: Run, word: str, text: str) -> int:
         raise CommandFailed(f"not said: {_why(run, client, error)}{kept}") from None
     if found.state is OwnState.FAILED:
         client.discard(found.id)
-        raise CommandFailed(f"not said: {found.reason or found.code}")
+        why = found.reason or found.code
+        if found.code == "no-such-room" and is_public(room):
+            why = f"{why}; chat-term join '{room}' makes it, if new rooms are allowed"
+        raise CommandFailed(f"not said: {why}")
     run.output.receipt(found)
     return OK
 
