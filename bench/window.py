@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -163,16 +163,17 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="what the window costs")
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=20.0)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not xvfb.display():
         raise SystemExit(xvfb.MISSING)
     pages(args.messages)
     idle(args.seconds)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -9,7 +9,8 @@ import shutil
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench import ack, idle
+from bench import ack, chat, idle, window
+from tests.chat_tk import xvfb
 
 
 class BenchTests(SynchronousTestCase):
@@ -40,3 +41,24 @@ class BenchTests(SynchronousTestCase):
         """A burst, memory, and the cost of idle connections."""
         said = self.run_main(idle.main, "--connections", "200", "--rounds", "1")
         self.assertEqual(len(said.splitlines()), 3)
+
+    def test_chat(self) -> None:
+        """Durable acks beside raw SQLite, fan-out, a crowd: all of it is counted."""
+        sizes = ("--messages", "40", "--sessions", "8", "--seconds", "0.5")
+        said = self.run_main(chat.main, "--rounds", "1", *sizes)
+        for word in ("raw", "journal", "daemon", "ratio", "deliveries", "sessions"):
+            self.assertIn(word, said)
+
+
+class WindowBenchTests(SynchronousTestCase):
+    """A short run."""
+
+    def test_window(self) -> None:
+        """Opening, paging, jumping, and doing nothing."""
+        if not xvfb.display():
+            self.skipTest(xvfb.MISSING)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            window.main(["--messages", "1500", "--seconds", "0.5"])
+        for word in ("open:", "a page above:", "a jump:", "idle:"):
+            self.assertIn(word, out.getvalue())
