@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -52,6 +52,8 @@ class Refusal:
     code: str
     retry_after: int | None = None
     """Milliseconds."""
+    reason: str = ""
+    """For a person, where the code does not say enough."""
 
     @property
     def temporary(self) -> bool:
@@ -170,8 +172,9 @@ class IJournal(Interface):
     ) -> Deferred[Found]:
         """Messages in `rooms` that contain all `words`, in any case, newest first."""
 
-    def prune(before: int) -> Deferred[int]:
-        """Remove the bodies stored before this time, in ms; how many.
+    def prune(before: int, rooms: Collection[str] | None = None) -> Deferred[int]:
+        """Remove the bodies in `rooms`, all if None, stored before this time, in ms;
+        how many.
 
         Their (sender, id), seq, time, hash and digest stay for ever.
         """

@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -164,13 +164,13 @@ class SQLiteJournal:
             self._searches, sqlite.search, (words, rooms, limit, next)
         )
 
-    def prune(self, before: int) -> Deferred[int]:
-        return Deferred.fromCoroutine(self._prune(before))
+    def prune(self, before: int, rooms: Collection[str] | None = None) -> Deferred[int]:
+        return Deferred.fromCoroutine(self._prune(before, rooms))
 
-    async def _prune(self, before: int) -> int:
+    async def _prune(self, before: int, rooms: Collection[str] | None) -> int:
         await self._alone(self._index_all)
         total = 0
-        while count := await self._alone(lambda writer: self._prune_some(before)):
+        while count := await self._alone(lambda _: self._prune_some(before, rooms)):
             total += count
         return total
 
@@ -374,8 +374,8 @@ class SQLiteJournal:
             pass
         self._unindexed = 0
 
-    def _prune_some(self, before: int) -> int:
-        count, done = self._proven().prune(before)
+    def _prune_some(self, before: int, rooms: Collection[str] | None) -> int:
+        count, done = self._proven().prune(before, rooms)
         self._heads.update(done.heads)
         self._reactor.callFromThread(self._finish, [], done)
         return count

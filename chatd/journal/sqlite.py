@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -261,7 +261,9 @@ class Writer:
             raise
         return len(rows)
 
-    def prune(self, before: int, most: int = _PRUNE_STEP) -> tuple[int, Done]:
+    def prune(
+        self, before: int, rooms: Collection[str] | None, most: int = _PRUNE_STEP
+    ) -> tuple[int, Done]:
         """Remove the oldest bodies stored before this time, a chunk of them.
 
         How many it were, and the heads that moved: a room is read from its first
@@ -269,7 +271,11 @@ class Writer:
         """
         self.begin()
         try:
-            count = sum(self._prune(room, before, most) for room in list(self.heads))
+            count = sum(
+                self._prune(room, before, most)
+                for room in list(self.heads)
+                if rooms is None or room in rooms
+            )
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()

@@ -184,7 +184,7 @@ class ChatFactory(Factory):
                 connection.live = session
                 connection.answer(answers)
             case PlainText(text, sealer):
-                connection.plain = PlainSession(self.limits.frame)
+                connection.plain = PlainSession(self.limits.frame, sealer.key.id)
                 connection.answer(seal(connection.plain.receive([(text, sealer)])))
         return 1
 
@@ -223,6 +223,7 @@ class ChatFactory(Factory):
 
     def _answer_plain(self, plain: list[tuple[ChatProtocol, list[bytes]]]) -> None:
         tokens: list[bytes] = []
+        plain = [each for each in plain if not self._banned(each[0])]
         for _, given in plain:
             tokens += given
         opened = self._keyring.open(tokens, self.limits.ttl)
@@ -245,6 +246,15 @@ class ChatFactory(Factory):
             if session is not None and session.ended is not None:
                 self.misbehaved(connection, "refused", session.ended)
                 connection.close()
+
+    def _banned(self, connection: ChatProtocol) -> bool:
+        """Close a plain connection under a key that is banned."""
+        session = connection.plain
+        if session is None or self._hub.policy.ban(session.key_id) is None:
+            return False
+        self.misbehaved(connection, "refused", "its key is banned")
+        connection.close()
+        return True
 
     def _came(self, event: str, connection: ChatProtocol) -> None:
         held = self._comings.passes((group(connection.address), event))

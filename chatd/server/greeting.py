@@ -84,6 +84,8 @@ class Greeter:
         if isinstance(greeting, Refusal):
             return Refused(greeting.value, [], True)
         if not handshake.is_hello(greeting.text):
+            if self._hub.policy.ban(greeting.sealer.key.id) is not None:
+                return Refused("its key is banned", [], False)
             if not self._limits.plain:
                 return Refused("the plain dialect is switched off", [], False)
             return PlainText(greeting.text, greeting.sealer)
@@ -100,6 +102,8 @@ class Greeter:
     ) -> Welcomed:
         hello = handshake.parse_hello(greeting.text)
         credential = greeting.credential
+        if self._hub.policy.ban(greeting.sealer.key.id) is not None:
+            raise HelloFault("banned", "this key is banned: ask the operator")
         if credential is None:
             name = self._guest(hello)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +20,7 @@ from chatd.server import guestbook
 from chatd.server.limits import Limits
 from chatd.server.live import LiveSession
 from chatd.server.merge import Merge
+from chatd.server.policy import Policy
 from chatd.server.presence import Presence
 from chatd.server.rooms import Room
 from chatd.server.users import Credential, Standing, Users
@@ -55,7 +56,8 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self.watchers: list[Callable[[Collection[str]], None]] = []
         """Told the names of the rooms whose logs have moved."""
-        self._pruning = LoopingCall(self._prune, limits.keep)
+        self.policy = Policy(journal, now)
+        self._pruning = LoopingCall(self.prune)
         self._pruning.clock = clock
         self.guests = guestbook.Guestbook(now)
 
@@ -66,8 +68,8 @@ class Hub:
             head = contents.heads.get(name, Head())
             self.rooms[name] = Room(name, head, contents.marks.get(name, {}))
         self._journal.committed = self._committed
-        if self._limits.keep is not None:
-            self._pruning.start(_PRUNE_SECONDS)
+        self.policy.load(contents.kept)
+        self._pruning.start(_PRUNE_SECONDS)
         return contents
 
     def close(self) -> Deferred[None]:
@@ -108,6 +110,9 @@ class Hub:
         """Say goodbye to the sessions whose keys are accepted no more."""
         for session in self.presence:
             who = session.who
+            if self.policy.ban(who.key.id) is not None:
+                session.goodbye("banned")
+                continue
             if who.guest:
                 continue
             credential = self._users.credentials.get(who.key)
@@ -143,8 +148,17 @@ class Hub:
             if not session.who.guest:
                 session.note(("cursor", room.name, name), text)
 
-    def _prune(self, days: int) -> None:
-        """Remove the text of messages that are older than so many days."""
+    def prune(self) -> None:
+        """Remove the texts that are older than their rooms keep them."""
+        rooms: dict[int, list[str]] = {}
+        for name in self.rooms:
+            days = self.policy.rule(name).days or self._limits.keep
+            if days is not None:
+                rooms.setdefault(days, []).append(name)
+        for days, names in rooms.items():
+            self._prune(days, names)
+
+    def _prune(self, days: int, rooms: Sequence[str]) -> None:
 
         def done(count: int) -> None:
             if count:
@@ -154,19 +168,41 @@ class Hub:
             _log.error("prune-failed", error=type(failure.value).__name__)
 
         before = self._time() - days * 86_400_000
-        self._journal.prune(before).addCallbacks(done, failed)
+        self._journal.prune(before, rooms).addCallbacks(done, failed)
 
     # Who may see what.
 
     def may_see(self, session: LiveSession, name: str) -> bool:
         who = session.who.name
         if name.startswith("#"):
-            return name in self.rooms
+            return name in self.rooms and self.policy.may_enter(name, who)
         two = pair(name)
         if two is None or who not in two or is_guest(who):
             return False
         other = two[0] if two[1] == who else two[1]
         return other == SERVER or self._users.known(other)
+
+    def belongs(self, room: Room, name: str) -> bool:
+        """Whether a member of `room` may see it still."""
+        return not room.public or self.policy.may_enter(room.name, name)
+
+    def shut_out(self, name: str) -> None:
+        """Who may see the room no more reads it no more."""
+        room = self.rooms[name]
+        for session in list(room.readers):
+            if not self.may_see(session, name):
+                session.subscriptions.pop(name, None)
+                room.readers.pop(session, None)
+
+    def tell_access(self, name: str, users: Iterable[str]) -> None:
+        """These users learn of a room that they may see from now on."""
+        room = self.rooms[name]
+        head = room.head
+        text = push("room", room=name, first=head.first, last=head.last)
+        for user in users:
+            for session in self.presence.of(user):
+                if session not in room.readers:
+                    session.push(text)
 
     def left(self, name: str) -> bool:
         """Whether one of the two who talk there was removed."""

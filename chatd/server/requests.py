@@ -59,6 +59,9 @@ _REASONS = {
 }
 
 
+_MUTED = "you are muted here for now: ask the operator"
+
+
 class Denied(Exception):
     """A request that is answered with an error."""
 
@@ -159,6 +162,8 @@ class Requests:
             refusal = Refusal("no-such-room")
         elif self._hub.left(room):
             refusal = Refusal("forbidden")
+        elif self._hub.policy.muted(who.name) and room != direct(who.name, SERVER):
+            refusal = Refusal("forbidden", reason=_MUTED)
         else:
             lane = session.lane(room)
             held = lane.waits_for not in (None, request.id)  # as far as is known here
@@ -189,7 +194,7 @@ class Requests:
             )
             session.answer(ack(id, room=room, seq=seq, time=time, hash=hash))
         elif outcome.retry_after is None:
-            session.answer(_denial(id, Denied(outcome.code)))
+            session.answer(_denial(id, Denied(outcome.code, outcome.reason)))
         else:
             after = outcome.retry_after
             session.answer(_denial(id, Denied(outcome.code, retry_after=after)))
@@ -230,7 +235,8 @@ class Requests:
         room = self._hub.rooms.get(name)
         who = session.who
         if room is None or not self._hub.may_see(session, name):
-            if who.guest or not self._may_create(session, name):
+            hidden = room is not None and name.startswith("#")
+            if who.guest or hidden or not self._may_create(session, name):
                 raise Denied("no-such-room")
             if len(self._hub.rooms) >= self._limits.rooms:
                 raise Denied("forbidden", _REASONS["full"])
@@ -331,7 +337,7 @@ class Requests:
                 **room.marks.get(name, Marks())._asdict(),
             }
             for name in sorted(names)
-            if name > after
+            if name > after and self._hub.belongs(room, name)
         ]
         return _page(request.id, "members", items, self._limits.frame)
 

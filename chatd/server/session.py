@@ -16,11 +16,12 @@ class PlainSession:
     far; then it is the reason, fit for a log, and nothing more is answered.
     """
 
-    __slots__ = ("_frame", "ended")
+    __slots__ = ("_frame", "ended", "key_id")
 
-    def __init__(self, frame: int) -> None:
-        """`frame`: bytes of the largest plaintext."""
+    def __init__(self, frame: int, key_id: str = "") -> None:
+        """`frame`: bytes of the largest plaintext; `key_id`: of its first frame."""
         self._frame = frame
+        self.key_id = key_id
         self.ended: str | None = None
 
     def receive(self, frames: Sequence[Opened | Refusal]) -> list[Opened]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, succeed
@@ -145,9 +145,11 @@ class ListJournal:
         page = found[:limit]
         return succeed(Found([m for _, m in page], page[-1][0] if more else None))
 
-    def prune(self, before: int) -> Deferred[int]:
+    def prune(self, before: int, rooms: Collection[str] | None = None) -> Deferred[int]:
         count, moved = 0, {}
         for room, head in self.heads.items():
+            if rooms is not None and room not in rooms:
+                continue
             for n, message in enumerate(self.log):
                 if message.room != room or message.seq < head.first:
                     continue

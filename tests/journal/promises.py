@@ -152,11 +152,11 @@ class Promises(RuleBasedStateMachine):
             pages.append(found)
         assert pages[0] == pages[1]
 
-    @rule(ago=st.floats(0, 200))
-    def prune(self, ago: float) -> None:
+    @rule(ago=st.floats(0, 200), rooms=st.none() | st.sets(st.sampled_from(ROOMS)))
+    def prune(self, ago: float, rooms: set[str] | None) -> None:
         before = int((self.time - ago) * 1000)
-        found = self.pump.wait(self.journal.prune(before))
-        assert found == self.pump.wait(self.lists.prune(before))
+        found = self.pump.wait(self.journal.prune(before, rooms))
+        assert found == self.pump.wait(self.lists.prune(before, rooms))
 
     @rule()
     def open_again(self) -> None:
