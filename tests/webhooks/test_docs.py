@@ -137,7 +137,7 @@ class FigureTests(SynchronousTestCase):
             f"| outgoing webhooks | {limits.outgoing}; {limits.url} bytes of URL |",
             f"| incoming webhooks | {limits.incoming} |",
             f"| a receiver's answer | {limits.timeout:.0f} s,",
-            f"| body of an answer | {limits.answer // 1024} KiB |",
+            f"| body of an answer | {limits.answer // 1024} KiB;",
             f"| an `Idempotency-Key` | {limits.key} letters |",
         ):
             self.assertIn(row, rows)
