@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatd.server.hub import Hub
+from chatd.server.policy import NotDecided
 from chatd.webhooks.delivery import Delivery, World
 from chatd.webhooks.records import (
     HOOK,
@@ -30,7 +31,7 @@ from chatd.wire.names import hook_name, is_hook, is_name, pair
 _log = Logger()
 
 
-class HookError(Exception):
+class HookError(NotDecided):
     """Why the operator's wish is not done, in one line that says what to do."""
 
 
