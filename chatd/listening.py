@@ -12,7 +12,9 @@ from chatd.server.service import StartError
 BACKLOG = 4096  # Twisted's 50 makes a burst of connects wait for seconds
 
 
-def endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
+def endpoint(
+    reactor: object, description: str, option: str = "--listen"
+) -> IStreamServerEndpoint:
     """What `description`, in Twisted's words, stands for. Raises StartError."""
     try:
         made: IStreamServerEndpoint = serverFromString(
@@ -23,7 +25,7 @@ def endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
         reason = "no such socket was handed over"
     except Exception as error:  # endpoints' plugins and OpenSSL raise what they like
         reason = str(error) or type(error).__name__
-    raise StartError(f"--listen {description}: {reason}")
+    raise StartError(f"{option} {description}: {reason}")
 
 
 def with_backlog(description: str) -> str:

@@ -24,6 +24,7 @@ from chatd.server.greeting import Greeter, server_name
 from chatd.server.hub import Hub
 from chatd.server.keyring import Keyring
 from chatd.server.limits import LARGEST_FRAME, SMALLEST_FRAME, Limits
+from chatd.server.operator import Operator
 from chatd.server.requests import Requests
 from chatd.server.service import (
     ChatService,
@@ -32,8 +33,11 @@ from chatd.server.service import (
     sd_notify,
 )
 from chatd.server.users import Users
+from chatd.web.house import House
+from chatd.web.public import listeners
 from chatd.webhooks.agent import http_client
 from chatd.webhooks.delivery import World
+from chatd.webhooks.incoming import Inbox
 from chatd.webhooks.limits import HookLimits
 from chatd.webhooks.registry import Registry
 from chatd.wire.tokens import Key
@@ -174,6 +178,7 @@ class Options(usage.Options):
         super().__init__()
         self.listens: list[str] = []
         self.key_files: list[Path] = []
+        self.https: list[str] = []
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Those of the file that --config names first, then `options`, which win."""
@@ -204,6 +209,15 @@ class Options(usage.Options):
         " [default: secret.key in the state folder, made on first start]"
     )
     opt_k = opt_key
+
+    def opt_http(self, description: str) -> None:
+        self.https.append(description)
+
+    opt_http.__doc__ = (
+        "Where to serve /health, /metrics and /hooks by HTTP: an endpoint as for"
+        " --listen, on the loopback or behind a proxy. May be given again."
+        " [default: nowhere]"
+    )
 
     def opt_version(self) -> None:
         """Print the version and exit."""
@@ -254,6 +268,21 @@ def makeService(options: Options) -> IService:
     client = http_client(reactor)
     world = World(clock, journal, client, time.time, random.random, HookLimits())
     hooks = Registry(world, hub, os.urandom)
+    operator = Operator(hub, journal, users, keyring, limits, os.urandom)
+    house = House(
+        factory,
+        hub,
+        journal,
+        users,
+        keyring,
+        hooks,
+        operator,
+        time.time,
+        time.time(),
+    )
+    journal.measured, journal.away = hub.meters.committed, hub.meters.set_away
+    inbox = Inbox(world, hooks, os.urandom, limits.body)
+    https = listeners(reactor, options.https, house, inbox)
     notify = sd_notify(os.environ.get("NOTIFY_SOCKET"))
     return ChatService(
         IReactorFromThreads(reactor),
@@ -264,6 +293,7 @@ def makeService(options: Options) -> IService:
         observer,
         notify,
         [hooks],
+        https,
     )
 
 

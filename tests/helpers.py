@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -101,7 +102,8 @@ class Daemon:
                 if self.process.poll() is not None:
                     raise RuntimeError(f"no daemon:\n{self.log()}") from None
                 continue
-            return int(state.rpartition(":")[2]) if "127.0.0.1:" in state else 0
+            ports = re.findall(r"127\.0\.0\.1:(\d+)", state)
+            return int(ports[0]) if ports else 0
         raise RuntimeError(f"the daemon never became ready:\n{self.log()}")
 
     def connect(self) -> socket.socket:

@@ -86,6 +86,8 @@ class SQLiteJournal:
         """`path`: the store; made where it is missing. `now`: seconds, the epoch."""
         self.committed: Committed = lambda fresh, heads: None
         self.away: Callable[[bool], None] = lambda away: None
+        self.measured: Callable[[int, float], None] = lambda size, seconds: None
+        """Told of each group commit, in the reactor's thread: writes, seconds."""
         self._reactor = reactor
         self._path = path
         self._now = now
@@ -180,6 +182,11 @@ class SQLiteJournal:
 
         return self._read_in(self._searches, copy, ())
 
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the thread."""
+        return self._queue.qsize()
+
     # Requests, from the reactor's thread.
 
     def _write(self, task: Draft | _Task) -> Deferred[Any]:
@@ -265,6 +272,7 @@ class SQLiteJournal:
     def _commit(self, writes: list[_Write]) -> None:
         if not writes:
             return
+        began = time.monotonic()
         try:
             done = self._attempt(writes)
         except Exception as error:
@@ -280,7 +288,8 @@ class SQLiteJournal:
         else:
             self._heads.update(done.heads)
             self._unindexed += len(done.fresh)
-            self._reactor.callFromThread(self._finish, writes, done)
+            took = time.monotonic() - began
+            self._reactor.callFromThread(self._finish, writes, done, took)
             if self._unindexed > INDEX_LAG:
                 self._index()
 
@@ -382,7 +391,12 @@ class SQLiteJournal:
 
     # What the thread tells, in the reactor's thread.
 
-    def _finish(self, writes: list[_Write], done: Done) -> None:
+    def _finish(
+        self, writes: list[_Write], done: Done, seconds: float | None = None
+    ) -> None:
+        """`seconds`: how long the commit took, where there was one."""
+        if seconds is not None:
+            self.measured(len(writes), seconds)
         if done.heads:
             self._tell(done.fresh, done.heads)
         for write, outcome in zip(writes, done.outcomes, strict=True):

@@ -53,10 +53,12 @@ class ChatFactory(Factory):
         self.limits = limits
         self.sizes: dict[bytes, int] = {}
         self.connections: set[ChatProtocol] = set()
+        self.draining = False
         self._keyring = keyring
         self._greeter = greeter
         self._hub = hub
         self._answers = requests
+        self._meters = hub.meters
         self._admission = Admission(limits)
         self._guesses = Flood(reactor.seconds, limits.guesses, limits.guess_burst)
         self._throttle = Throttle(reactor.seconds)
@@ -80,11 +82,14 @@ class ChatFactory(Factory):
             fault = "too many connections from this address failed"
         if fault is None:
             return ChatProtocol(self, address)
+        self._meters.turned_away[fault] += 1
         self._say("full", group(address), peer_name(address), fault)
         return TurnedAway()
 
     def connected(self, connection: ChatProtocol) -> None:
         self.connections.add(connection)
+        self._meters.connections += 1
+        connection.number = self._meters.connections
         self._admission.enter(connection.address)
         self._came("connected", connection)
 
@@ -98,7 +103,12 @@ class ChatFactory(Factory):
             live.gone = True
             if live.proven:
                 self._hub.leave(live)
-                _log.info("session-ended", user=live.who.name, peer=connection.peer)
+                _log.info(
+                    "session-ended",
+                    connection=connection.number,
+                    user=live.who.name,
+                    peer=connection.peer,
+                )
         if not self.connections:
             waiting, self._drained = self._drained, []
             for deferred in waiting:
@@ -106,7 +116,11 @@ class ChatFactory(Factory):
 
     def misbehaved(self, connection: ChatProtocol, event: str, reason: str) -> None:
         """Log, at a bounded rate an address, why a peer is being closed."""
-        self._say(event, group(connection.address), connection.peer, reason)
+        self._meters.ended[event] += 1
+        if event == "refused":
+            self._meters.refuse(reason)
+        where, number = group(connection.address), connection.number
+        self._say(event, where, connection.peer, reason, connection=number)
 
     def overdue(self, connection: ChatProtocol) -> None:
         """A session was welcomed and never came to life."""
@@ -137,6 +151,7 @@ class ChatFactory(Factory):
                 continue
             tokens = connection.take(budget)
             budget -= len(tokens)
+            self._meters.frames_in += len(tokens)
             if connection.live is not None:
                 self._requests(connection, connection.live, tokens)
             elif connection.plain is not None:
@@ -168,12 +183,16 @@ class ChatFactory(Factory):
         if not tokens:
             connection.answer([])  # the framing may have ended
             return 0
+        self._meters.frames_in += 1
         where = group(connection.address)
         if self._guesses.spent(where):
             self.misbehaved(connection, "full", "too many connections failed")
             connection.close()
             return 0
-        match self._greeter.greet(tokens[0], where, lambda: self.queue(connection)):
+        greeting = self._greeter.greet(
+            tokens[0], where, lambda: self.queue(connection), connection.number
+        )
+        match greeting:
             case Refused(why, answers, guess):
                 if guess:
                     self._guesses.take(where)
@@ -181,9 +200,12 @@ class ChatFactory(Factory):
                 self.misbehaved(connection, "refused", why)
                 connection.close()
             case Welcomed(session, answers):
+                self._meters.opened += 1
                 connection.live = session
                 connection.answer(answers)
             case PlainText(text, sealer):
+                self._meters.opened += 1
+                self._meters.frames_out += 1
                 connection.plain = PlainSession(self.limits.frame, sealer.key.id)
                 connection.answer(seal(connection.plain.receive([(text, sealer)])))
         return 1
@@ -194,11 +216,13 @@ class ChatFactory(Factory):
         if not tokens:
             return
         requests = live.receive(tokens)
+        self._meters.opened += len(requests)
         if not live.proven and requests:
             live.proven = True
             self._hub.arrive(live)
             _log.info(
                 "session",
+                connection=connection.number,
                 user=live.who.name,
                 peer=connection.peer,
                 key=live.who.key.id,
@@ -213,12 +237,19 @@ class ChatFactory(Factory):
             return
         if live.stalled and live.has_room:
             self._hub.resume(live)
-        connection.answer(live.take())
+        answers = live.take()
+        self._meters.frames_out += len(answers)
+        connection.answer(answers)
         if live.ended is not None and not connection.closing:
             if live.faulty:
                 self.misbehaved(connection, "bad-frame", live.ended)
             else:
-                _log.info("goodbye", user=live.who.name, reason=live.ended)
+                _log.info(
+                    "goodbye",
+                    connection=connection.number,
+                    user=live.who.name,
+                    reason=live.ended,
+                )
             connection.close()
 
     def _answer_plain(self, plain: list[tuple[ChatProtocol, list[bytes]]]) -> None:
@@ -238,6 +269,8 @@ class ChatFactory(Factory):
             answers += said
             position = end
         sealed = seal(answers)
+        self._meters.opened += len(answers)
+        self._meters.frames_out += len(answers)
         position = 0
         for (connection, _), count in zip(plain, counts, strict=True):
             connection.answer(sealed[position : position + count])
@@ -260,14 +293,18 @@ class ChatFactory(Factory):
         held = self._comings.passes((group(connection.address), event))
         if held is not None:
             fields = {"held_back": held} if held else {}
-            _log.info(event, peer=connection.peer, **fields)
+            number = connection.number
+            _log.info(event, connection=number, peer=connection.peer, **fields)
 
-    def _say(self, event: str, where: str, peer: str, reason: str) -> None:
+    def _say(
+        self, event: str, where: str, peer: str, reason: str, **fields: int
+    ) -> None:
         held = self._throttle.passes((where, event, reason))
         if held is None:
             return
         level = LogLevel.info if event == "idle" else LogLevel.warn
-        fields = {"held_back": held} if held else {}
+        if held:
+            fields["held_back"] = held
         _log.emit(level, event, peer=peer, reason=reason, **fields)
 
     def _check_all(self) -> None:
@@ -281,6 +318,7 @@ class ChatFactory(Factory):
         What was sent to the journal is stored and acknowledged before. Bounded: a
         connection that does not go is aborted after the grace.
         """
+        self.draining = True
         if self._sweep.running:
             self._sweep.stop()
         self.flush()

@@ -74,11 +74,11 @@ class Greeter:
         self._urandom = urandom
 
     def greet(
-        self, token: bytes, address: str, wake: Callable[[], None]
+        self, token: bytes, address: str, wake: Callable[[], None], connection: int = 0
     ) -> Refused | Welcomed | PlainText:
         """What becomes of a connection from `address` that begins with `token`.
 
-        `wake`: see LiveSession.
+        `wake`: see LiveSession; `connection`: its number in the log.
         """
         greeting = self._keyring.greet(token, self._limits.ttl)
         if isinstance(greeting, Refusal):
@@ -90,7 +90,7 @@ class Greeter:
                 return Refused("the plain dialect is switched off", [], False)
             return PlainText(greeting.text, greeting.sealer)
         try:
-            return self._welcome(greeting, address, wake)
+            return self._welcome(greeting, address, wake, connection)
         except HelloFault as fault:
             refusal = handshake.refused(
                 greeting.text, fault.code, str(fault), **fault.fields
@@ -98,7 +98,11 @@ class Greeter:
             return Refused(str(fault), greeting.sealer.seal([refusal]), False)
 
     def _welcome(
-        self, greeting: Greeting, address: str, wake: Callable[[], None]
+        self,
+        greeting: Greeting,
+        address: str,
+        wake: Callable[[], None],
+        connection: int,
     ) -> Welcomed:
         hello = handshake.parse_hello(greeting.text)
         credential = greeting.credential
@@ -124,7 +128,7 @@ class Greeter:
             Sealer(keys.to_server, self._now, self._urandom),
         )
         invite = credential is not None and credential.standing is Standing.INVITE
-        who = Identity(name, key, address, may_talk=not invite)
+        who = Identity(name, key, address, not invite, connection)
         session = LiveSession(who, channel, limits.body, wake)
         return Welcomed(session, greeting.sealer.seal([welcome]))
 

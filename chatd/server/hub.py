@@ -20,6 +20,7 @@ from chatd.server import guestbook
 from chatd.server.limits import Limits
 from chatd.server.live import LiveSession
 from chatd.server.merge import Merge
+from chatd.server.meters import Meters
 from chatd.server.policy import Policy
 from chatd.server.presence import Presence
 from chatd.server.rooms import Room
@@ -56,7 +57,9 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self.watchers: list[Callable[[Collection[str]], None]] = []
         """Told the names of the rooms whose logs have moved."""
+        self.opened = False
         self.policy = Policy(journal, now)
+        self.meters = Meters()
         self._pruning = LoopingCall(self.prune)
         self._pruning.clock = clock
         self.guests = guestbook.Guestbook(now)
@@ -68,6 +71,7 @@ class Hub:
             head = contents.heads.get(name, Head())
             self.rooms[name] = Room(name, head, contents.marks.get(name, {}))
         self._journal.committed = self._committed
+        self.opened = True
         self.policy.load(contents.kept)
         self._pruning.start(_PRUNE_SECONDS)
         return contents
@@ -99,11 +103,22 @@ class Hub:
         try:
             retired = self._users.proven(who.key)
         except (KeyFileError, OSError) as fault:
-            _log.error("rekey-failed", user=who.name, reason=str(fault))
+            _log.error(
+                "rekey-failed",
+                connection=who.connection,
+                user=who.name,
+                reason=str(fault),
+            )
             session.goodbye("restart", _TOO_MANY, why="its key could not be kept")
             return
         if retired is not None:
-            _log.info("key-replaced", user=who.name, old=retired.id, new=who.key.id)
+            _log.info(
+                "key-replaced",
+                connection=who.connection,
+                user=who.name,
+                old=retired.id,
+                new=who.key.id,
+            )
         self.dismiss()
 
     def dismiss(self) -> None:

@@ -33,6 +33,8 @@ class Identity:
     """As refusals and floods are counted: see `addresses.group`."""
     may_talk: bool = True
     """False for an invite: it may rekey and ping."""
+    connection: int = 0
+    """Its number in the log."""
 
     @property
     def guest(self) -> bool:

@@ -70,6 +70,7 @@ class ChatProtocol(Protocol):
     def __init__(self, factory: Owner, address: IAddress) -> None:
         self._factory = factory
         self.address = address
+        self.number = 0  # as the log calls it, once connected
         self.decoder = FrameDecoder(factory.limits.longest_token, factory.sizes)
         self.plain: PlainSession | None = None  # once the first frame has decided
         self.live: LiveSession | None = None  # the same

@@ -89,6 +89,8 @@ class Requests:
         self._users = users
         self._limits = limits
         self._now = now
+        self._seconds = clock.seconds
+        self._meters = hub.meters
         rate, burst = limits.messages, limits.message_burst
         self._messages = Flood(clock.seconds, rate, burst)
         self._messages_of_address = Flood(clock.seconds, 10 * rate, 10 * burst)
@@ -182,9 +184,16 @@ class Requests:
             refusal,
             answer,
         )
-        self._journal.append(draft).addCallback(self._sent, session, request.id)
+        began = self._seconds()
+        self._journal.append(draft).addCallback(self._sent, session, request.id, began)
 
-    def _sent(self, outcome: Outcome, session: LiveSession, id: str) -> None:
+    def _sent(
+        self, outcome: Outcome, session: LiveSession, id: str, began: float
+    ) -> None:
+        if isinstance(outcome, Refusal):
+            self._meters.errors[outcome.code] += 1
+        else:
+            self._meters.ack_seconds.add(self._seconds() - began)
         if not isinstance(outcome, Refusal):
             room, seq, time, hash = (
                 outcome.room,
@@ -371,9 +380,20 @@ class Requests:
         except KeyTaken:
             raise Denied("conflict", "this key is held already") from None
         except (KeyFileError, OSError) as fault:
-            _log.error("rekey-failed", user=who.name, reason=str(fault))
+            _log.error(
+                "rekey-failed",
+                connection=who.connection,
+                user=who.name,
+                reason=str(fault),
+            )
             raise Denied("not-stored") from None
-        _log.info("rekey", user=who.name, key=who.key.id, new=request.key.id)
+        _log.info(
+            "rekey",
+            connection=who.connection,
+            user=who.name,
+            key=who.key.id,
+            new=request.key.id,
+        )
         return ack(request.id)
 
     def _seen(self, session: LiveSession, name: str) -> Room:

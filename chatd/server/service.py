@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
+    IProtocolFactory,
     IReactorFromThreads,
     IReactorTime,
     IStreamServerEndpoint,
@@ -44,6 +46,15 @@ class StartError(Exception):
     """Why the daemon cannot start, in one line fit for the operator."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where something listens. `description`: as the operator wrote it."""
+
+    description: str
+    endpoint: IStreamServerEndpoint
+    factory: IProtocolFactory
+
+
 class Companion(Protocol):
     """What lives beside the conversations, and on the same journal."""
 
@@ -69,13 +80,17 @@ class ChatService(Service):
         observer: ILogObserver | None,
         notify: Callable[[str], None],
         companions: Sequence[Companion] = (),
+        others: Sequence[Listener] = (),
     ) -> None:
         """`endpoints`: with their descriptions as the operator wrote them;
-        `observer`: becomes the log of the application this service joins;
-        `notify`: tells the service manager, sd_notify(3).
+        `others`: what else listens; `observer`: becomes the log of the application
+        that this service joins; `notify`: tells the service manager, sd_notify(3).
         """
         self._reactor = reactor
-        self._endpoints = endpoints
+        self._listeners = [
+            *(Listener(described, each, factory) for described, each in endpoints),
+            *others,
+        ]
         self._factory = factory
         self._keyring = keyring
         self._hub = hub
@@ -96,14 +111,14 @@ class ChatService(Service):
     def privilegedStartService(self) -> None:
         """Bind; raises StartError where one of the endpoints cannot be had."""
         self._listening = True
-        for description, endpoint in self._endpoints:
+        for each in self._listeners:
             failures: list[Failure] = []
-            listening = endpoint.listen(self._factory)
+            listening = each.endpoint.listen(each.factory)
             listening.addCallbacks(self._ports.append, failures.append)
             if failures:
                 for port in self._ports:
                     port.stopListening()
-                raise StartError(_cannot_listen(description, failures[0].value))
+                raise StartError(_cannot_listen(each.description, failures[0].value))
 
     def startService(self) -> None:
         if not self._listening:  # under twist nobody calls the privileged half
