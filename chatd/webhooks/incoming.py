@@ -60,6 +60,8 @@ class Inbox:
 
     def hook(self, token: str) -> Incoming:
         """The hook of a token, if it may post now. Raises NotTaken."""
+        if not self._registry.running:
+            raise NotTaken(503, "it starts or stops: post it again", _RETRY)
         hook = self._registry.by_token(token)
         if hook is None:
             raise NotTaken(404, "no such hook: ask for a new address")

@@ -66,13 +66,14 @@ class Registry:
         self._urandom = urandom
         self._hooks: dict[str, Hook] = {}
         self._deliveries: dict[str, Delivery] = {}
-        self._running = False
+        self.running = False
+        """Whether posts are taken."""
 
     # The service's.
 
     def start(self, kept: Mapping[str, str]) -> None:
         """Take up what the journal keeps; the deliveries go on where they were."""
-        self._running = True
+        self.running = True
         self._hub.watchers.append(self._committed)
         for name, record in kept.items():
             if not name.startswith(HOOK):
@@ -86,7 +87,7 @@ class Registry:
 
     def stop(self) -> None:
         """Deliver no more, and take no more posts."""
-        self._running = False
+        self.running = False
         for delivery in self._deliveries.values():
             delivery.stop()
 
@@ -162,7 +163,7 @@ class Registry:
         for hook in self._hooks.values():
             if isinstance(hook, Incoming) and hmac.compare_digest(hook.digest, digest):
                 found = hook
-        return found if self._running else None
+        return found
 
     def _check(self, room: str, name: str, kind: type[Hook], most: int) -> None:
         if not is_name(name):
@@ -182,7 +183,7 @@ class Registry:
         kept = [self._world.journal.keep(*record) for record in records]
         if not all([await each for each in kept]):
             raise HookError("the store takes nothing now: try again later")
-        if self._running:
+        if self.running:
             self._take(hook, place)
         _log.info("hook-added", hook=hook.id, room=hook.room, kind=_kind(hook))
 

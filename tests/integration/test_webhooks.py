@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import subprocess
 import time
+from hashlib import sha256
 
 from chatd.journal.sqlite import Writer
 from chatd.paths import JOURNAL_NAME
-from chatd.webhooks.records import HOOK, PLACE, Outgoing, Place, text
+from chatd.webhooks.records import HOOK, PLACE, Hook, Incoming, Outgoing, Place, text
+from tests.helpers import ROOT, STOP_SECONDS, project_environment
 from tests.integration.http_receiver import HANG, Delivery, HTTPReceiver
 from tests.integration.test_sessions import DaemonCase
 from tests.session_client import SessionClient
+from tests.test_docs import block
 
 
-class DeliveryTests(DaemonCase):
-    """At least once, in order, whatever happens."""
+class HookCase(DaemonCase):
+    """A daemon whose log holds all that it ever says."""
 
-    options = ("--log-level", "debug")
+    options: tuple[str, ...] = ("--log-level", "debug")
 
-    def hook(self, id: str, url: str) -> str:
-        """Put a hook of the lobby into the store of a stopped daemon; its secret."""
+    def keep(self, hook: Hook) -> None:
+        """Put a hook into the store of a stopped daemon."""
         writer = Writer(self.daemon.state / JOURNAL_NAME, time.time)
         writer.begin()
-        hook = Outgoing(id, id, "#lobby", url, f"secret-{id}", 0)
-        writer.keep(PLACE + id, text(Place(0)))
-        writer.keep(HOOK + id, text(hook))
+        writer.keep(PLACE + hook.id, text(Place(0)))
+        writer.keep(HOOK + hook.id, text(hook))
         writer.commit()
         writer.close()
+
+
+class DeliveryTests(HookCase):
+    """At least once, in order, whatever happens."""
+
+    def hook(self, id: str, url: str) -> str:
+        """A hook of the lobby; its secret."""
+        hook = Outgoing(id, id, "#lobby", url, f"secret-{id}", 0)
+        self.keep(hook)
         return hook.secret
 
     def say(self, client: SessionClient, *bodies: str) -> None:
@@ -100,3 +114,48 @@ class DeliveryTests(DaemonCase):
         self.assertIn("hook-failing", log)
         for word in (receiver.secret, "-of-the-url", "said-in-secret"):
             self.assertNotIn(word, log)
+
+
+class PostTests(HookCase):
+    """docs/webhooks.md: the curl lines, as they are printed."""
+
+    options = (*HookCase.options, "--http", "tcp:0:interface=127.0.0.1")
+
+    def curl(self, line: str) -> dict[str, object]:
+        """The receipt."""
+        _, _, started = self.daemon.log().rpartition(" listening ")
+        port = re.findall(r"127\.0\.0\.1:(\d+)", started)[1]
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            env=project_environment(CHATD=f"http://127.0.0.1:{port}", TOKEN=self.token),
+            cwd=self.daemon.folder,
+            capture_output=True,
+            timeout=STOP_SECONDS,
+        )
+        receipt: dict[str, object] = json.loads(done.stdout)
+        return receipt
+
+    def test_curl(self) -> None:
+        """Each line says its text; with a key once, though the daemon is killed."""
+        self.token = os.urandom(32).hex()
+        self.daemon.terminate()
+        digest = sha256(self.token.encode()).hexdigest()
+        self.keep(Incoming("1", "ci", "#lobby", digest, 0))
+        self.daemon.restart()
+        (self.daemon.folder / "report.txt").write_text("all\nwell\n")
+        lines = block((ROOT / "docs" / "webhooks.md").read_text(), "sh").splitlines()
+        receipts = [self.curl(line) for line in lines]
+        self.daemon.kill()
+        self.daemon.restart()
+        again = [self.curl(line) for line in lines if "build" in line]
+        self.assertEqual(again, receipts[2:])
+
+        guest = self.session(self.daemon.key)
+        found = self.history(guest, "#lobby")
+        told = [{key: m[key] for key in ("room", "seq", "time")} for m in found]
+        self.assertEqual(told, receipts)
+        bodies = ["deployed", "all\nwell", "build 7 is done", "build 8 is done"]
+        self.assertEqual([m["body"] for m in found], bodies)
+        self.assertEqual({m["sender"] for m in found}, {"hook-ci"})
+        for word in (self.token, digest, "deployed", "is done", "build-7"):
+            self.assertNotIn(word, self.daemon.log())

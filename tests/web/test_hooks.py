@@ -235,6 +235,12 @@ class RefusedTests(PostCase):
         self.house.journal.fault = lambda draft: None
         self.assertEqual(self.post(b"a", key="7"), 200)
 
+    def test_stopping(self) -> None:
+        """A daemon that stops says 503, not that there is no such hook."""
+        self.house.registry.stop()
+        code, _, headers = self.successResultOf(self.posting(b"a"))
+        self.assertEqual((code, headers["Retry-After"]), (503, "1"))
+
     def test_bug(self) -> None:
         """A bug is 500 and one line of the log, without token or text."""
 

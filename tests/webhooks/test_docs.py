@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import json
-import os
 import re
 import subprocess
 import sys
 import time
 
-from twisted.internet import reactor
-from twisted.internet.address import IPv4Address
-from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.utils import getProcessOutputAndValue
-from twisted.trial.unittest import SynchronousTestCase, TestCase
-from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.server.limits import Limits
-from chatd.web.hooks import Hooks
-from chatd.webhooks.incoming import Inbox
 from chatd.webhooks.limits import HookLimits
 from chatd.webhooks.signature import LONGEST_AGE, sign
 from chatd.wire.json_text import write
 from tests.helpers import ROOT, STOP_SECONDS, project_environment
 from tests.test_docs import block
-from tests.webhooks.receiver import HookHouse
 
 SHARED = "shared"
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
@@ -79,39 +68,6 @@ class ReceiverTests(SynchronousTestCase):
         ]:
             self.assertEqual(self.deliver(seq, secret, age), code)
         self.assertEqual([self.line(), self.line()], ["alice m1\n", "alice m2\n"])
-
-
-class CurlTests(TestCase):
-    """The curl lines."""
-
-    async def test_curl(self) -> None:
-        """Each says its text, once; the answer is a receipt."""
-        house = HookHouse(self)
-        inbox = Inbox(house.world, house.registry, os.urandom, house.limits.body)
-        _, token = await house.registry.add_incoming("#lobby", "ci")
-        root = Resource()
-        root.putChild(b"hooks", Hooks(inbox))
-        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-        port = await endpoint.listen(Site(root))
-        self.addCleanup(port.stopListening)
-        address = port.getHost()
-        assert isinstance(address, IPv4Address)
-        folder = house.folder
-        (folder / "report.txt").write_text("all\nwell\n")
-        environment = project_environment(
-            CHATD=f"http://127.0.0.1:{address.port}", TOKEN=token
-        )
-        lines = block(PAGE, "sh").splitlines()
-        for line in [*lines, lines[2]]:
-            out, _, code = await getProcessOutputAndValue(
-                "/bin/sh", ["-c", line], environment, str(folder)
-            )
-            self.assertEqual(code, 0)
-            self.assertEqual(list(json.loads(out)), ["room", "seq", "time"], line)
-        self.assertEqual(
-            [message.body for message in house.journal.log],
-            ["deployed", "all\nwell", "build 7 is done", "build 8 is done"],
-        )
 
 
 class FigureTests(SynchronousTestCase):
