@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,10 @@ KEY_NAME = "secret.key"
 KEYS_NAME = "keys"
 """The folder of the users' keys, there too."""
 JOURNAL_NAME = "journal.db"
+ADMIN_NAME = "admin.sock"
+"""Where the daemon listens to its operator."""
+_LONGEST_SOCKET = 90
+"""Bytes of a UNIX socket's path, with room for the name of its lock: unix(7)."""
 
 
 def default_state(environ: Mapping[str, str]) -> Path:
@@ -32,3 +37,15 @@ def default_key(environ: Mapping[str, str], cwd: Path) -> Path:
     """The shared key file: ``secret.key`` here, else in the daemon's state folder."""
     here = cwd / KEY_NAME
     return here if here.exists() else default_state(environ) / KEY_NAME
+
+
+def socket_path(path: Path) -> str:
+    """`path` as it can be given to bind(2) and connect(2), however long it is.
+
+    A longer one goes by way of an open descriptor of its folder (proc(5)), which is
+    kept open. Raises OSError.
+    """
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+        return str(path)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return f"/proc/self/fd/{folder}/{path.name}"

@@ -18,7 +18,7 @@ from twisted.python import usage
 from chatd import __version__, config, keyfile, logs
 from chatd.journal.journal import SQLiteJournal
 from chatd.listening import allow_files, endpoint
-from chatd.paths import JOURNAL_NAME, KEY_NAME, KEYS_NAME, default_state
+from chatd.paths import ADMIN_NAME, JOURNAL_NAME, KEY_NAME, KEYS_NAME, default_state
 from chatd.server.factory import ChatFactory
 from chatd.server.greeting import Greeter, server_name
 from chatd.server.hub import Hub
@@ -34,6 +34,7 @@ from chatd.server.service import (
 )
 from chatd.server.users import Users
 from chatd.web.house import House
+from chatd.web.operators import admin_listener
 from chatd.web.public import listeners
 from chatd.webhooks.agent import http_client
 from chatd.webhooks.delivery import World
@@ -282,7 +283,10 @@ def makeService(options: Options) -> IService:
     )
     journal.measured, journal.away = hub.meters.committed, hub.meters.set_away
     inbox = Inbox(world, hooks, os.urandom, limits.body)
-    https = listeners(reactor, options.https, house, inbox)
+    others = [
+        *listeners(reactor, options.https, house, inbox),
+        admin_listener(reactor, state / ADMIN_NAME, house),
+    ]
     notify = sd_notify(os.environ.get("NOTIFY_SOCKET"))
     return ChatService(
         IReactorFromThreads(reactor),
@@ -293,7 +297,7 @@ def makeService(options: Options) -> IService:
         observer,
         notify,
         [hooks],
-        https,
+        others,
     )
 
 

@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from chatd.journal.interface import Head
 from chatd.wire.messages import ROOT_HASH, chained, digest
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One room: it is complete to `seq` and `hash`, or else its `fault`."""
+
+    room: str
+    seq: int
+    hash: str
+    fault: str | None = None
+
+
 def faults(connection: sqlite3.Connection) -> Iterator[str]:
     """What is wrong with the store, in a line each. Reads all of it, once."""
-    for (line,) in connection.execute("PRAGMA integrity_check(10)"):
-        if line != "ok":
-            yield f"the file is damaged: {line}"
-            return
-    rooms = connection.execute("SELECT n, name, first, last, base, hash FROM rooms")
+    if (line := file_fault(connection)) is not None:
+        yield line
+        return
+    for verdict in verdicts(connection):
+        if verdict.fault is not None:
+            yield verdict.fault
+
+
+def file_fault(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the file itself; None: nothing."""
+    (line,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    return None if line == "ok" else f"the file is damaged: {line}"
+
+
+def verdicts(
+    connection: sqlite3.Connection, acknowledged: Mapping[str, Head] | None = None
+) -> Iterator[Verdict]:
+    """One for each room, by name: its chain is computed anew from the messages.
+
+    `acknowledged`: heads that were told to clients before this is called; what the
+    store does not hold of them is a fault, too.
+    """
+    told = dict(acknowledged or {})
+    rooms = connection.execute(
+        "SELECT n, name, first, last, base, hash FROM rooms ORDER BY name"
+    )
     for number, name, first, last, base, hash in rooms.fetchall():
         head = Head(first, last, base.hex(), hash.hex())
-        yield from _room_faults(connection, number, name, head)
+        fault = _fault(connection, number, name, head, told.pop(name, Head()))
+        yield Verdict(name, last, head.hash, fault)
+    for name, head in told.items():
+        if head.last:
+            yield Verdict(name, 0, ROOT_HASH, f"{name}: the room is missing")
 
 
-def _room_faults(
-    connection: sqlite3.Connection, number: int, name: str, head: Head
-) -> Iterator[str]:
+def _fault(
+    connection: sqlite3.Connection, number: int, name: str, head: Head, told: Head
+) -> str | None:
     expected, hash, base = 1, ROOT_HASH, ROOT_HASH
     for seq, id, sender, time, composed, body, said, stored in connection.execute(
         "SELECT seq, id, sender, time, composed, body, digest, hash FROM messages"
@@ -33,13 +69,16 @@ def _room_faults(
         text = digest(body) if body is not None else said.hex()
         hash = chained(hash, name, seq, id, sender, time, composed, text)
         if seq != expected:
-            yield f"{name}: message {expected} is missing"
-            return
+            return f"{name}: message {expected} is missing"
         if stored.hex() != hash:
-            yield f"{name}: message {seq} does not fit the hash chain"
-            return
+            return f"{name}: message {seq} does not fit the hash chain"
+        if seq == told.last and hash != told.hash:
+            return f"{name}: message {seq} is not the one that was acknowledged"
         if seq == head.first - 1:
             base = hash
         expected += 1
+    if expected - 1 < told.last:
+        return f"{name}: it ends at {expected - 1}; {told.last} were acknowledged"
     if (head.last, head.hash, head.base) != (expected - 1, hash, base):
-        yield f"{name}: its head is not that of its last message"
+        return f"{name}: its head is not that of its last message"
+    return None

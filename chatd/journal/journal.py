@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -24,7 +25,8 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from chatd.journal import schema, sqlite
+from chatd.journal import check, schema, sqlite
+from chatd.journal.check import Verdict
 from chatd.journal.interface import (
     Committed,
     Contents,
@@ -175,6 +177,32 @@ class SQLiteJournal:
         while count := await self._alone(lambda _: self._prune_some(before, rooms)):
             total += count
         return total
+
+    def find(self, id: str) -> Deferred[list[Message]]:
+        """All messages of that id, whoever sent them: a few at most."""
+        return self._read_in(self._searches, sqlite.find, (id,))
+
+    def verify(self, acknowledged: dict[str, Head]) -> Deferred[list[Verdict]]:
+        """Compute every chain anew, in a thread that nothing waits for.
+
+        Fails with sqlite3.Error where the file is damaged.
+        """
+        done: Deferred[list[Verdict]] = Deferred()
+
+        def run() -> None:
+            try:
+                with closing(schema.connect(self._path)) as connection:
+                    connection.execute("BEGIN")
+                    if (fault := check.file_fault(connection)) is not None:
+                        raise sqlite3.DatabaseError(fault)
+                    found = list(check.verdicts(connection, acknowledged))
+            except Exception as error:
+                self._reactor.callFromThread(done.errback, error)
+            else:
+                self._reactor.callFromThread(done.callback, found)
+
+        threading.Thread(target=run, name="journal-verify", daemon=True).start()
+        return done
 
     def backup(self, path: Path) -> Deferred[None]:
         def copy(connection: sqlite3.Connection) -> None:

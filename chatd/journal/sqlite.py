@@ -363,6 +363,16 @@ def hash_at(connection: sqlite3.Connection, room: str, seq: int) -> str | None:
     return None if row is None else row[0].hex()
 
 
+def find(connection: sqlite3.Connection, id: str) -> list[Message]:
+    """All messages of that id. Reads through the whole log."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS}, r.name FROM messages m JOIN rooms r ON r.n = m.room"
+        " WHERE m.id=? AND m.sender <> 'server' LIMIT 10",
+        (id,),
+    )
+    return [_message(row[-1], row[:-1]) for row in rows]
+
+
 def search(
     connection: sqlite3.Connection,
     words: Sequence[str],

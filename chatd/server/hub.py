@@ -24,6 +24,7 @@ from chatd.server.meters import Meters
 from chatd.server.policy import Policy
 from chatd.server.presence import Presence
 from chatd.server.rooms import Room
+from chatd.server.trace import Trace
 from chatd.server.users import Credential, Standing, Users
 from chatd.wire.messages import Message, push
 from chatd.wire.names import LOBBY, SERVER, is_guest, pair
@@ -60,6 +61,7 @@ class Hub:
         self.opened = False
         self.policy = Policy(journal, now)
         self.meters = Meters()
+        self.trace = Trace()
         self._pruning = LoopingCall(self.prune)
         self._pruning.clock = clock
         self.guests = guestbook.Guestbook(now)

@@ -28,6 +28,7 @@ from chatd.server.hub import Hub
 from chatd.server.limits import Limits
 from chatd.server.live import LiveSession
 from chatd.server.reads import Reads
+from chatd.server.trace import Step
 from chatd.server.users import InviteUsed, KeyTaken, Users
 from chatd.wire.messages import ack, error
 from chatd.wire.names import SERVER, direct
@@ -167,15 +168,21 @@ class Requests:
             answer,
         )
         began = self._seconds()
-        self._journal.append(draft).addCallback(self._sent, session, request.id, began)
+        self._journal.append(draft).addCallback(self._sent, session, draft, began)
 
     def _sent(
-        self, outcome: Outcome, session: LiveSession, id: str, began: float
+        self, outcome: Outcome, session: LiveSession, draft: Draft, began: float
     ) -> None:
+        id, who, took = draft.id, session.who, self._seconds() - began
         if isinstance(outcome, Refusal):
             self._meters.errors[outcome.code] += 1
+            became, place = outcome.code, None
         else:
-            self._meters.ack_seconds.add(self._seconds() - began)
+            self._meters.ack_seconds.add(took)
+            became, place = "stored" if outcome.fresh else "known", outcome.seq
+        received = self._time() - int(took * 1000)
+        where = draft.room, who.connection, who.address, received, took
+        self._hub.trace.add(Step(id, who.name, *where, became, place))
         if not isinstance(outcome, Refusal):
             room, seq, time, hash = (
                 outcome.room,
