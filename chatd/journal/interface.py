@@ -92,13 +92,20 @@ class Receipt:
 Outcome: TypeAlias = Receipt | Refusal
 
 
+class Place(NamedTuple):
+    """Where a message stands."""
+
+    room: str
+    seq: int
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One page of a search, newest first."""
 
     messages: list[Message]
-    next: int | None
-    """Where the next page goes on; None: this was the last."""
+    next: Place | None
+    """The last of them, behind which the next page goes on; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +175,12 @@ class IJournal(Interface):
         """hash(seq), of pruned messages too; None where there is no such seq."""
 
     def search(
-        words: Sequence[str], rooms: Sequence[str], limit: int, next: int | None
+        words: Sequence[str], rooms: Sequence[str], limit: int, next: Place | None
     ) -> Deferred[Found]:
-        """Messages in `rooms` that contain all `words`, in any case, newest first."""
+        """Messages in `rooms` that contain all `words`, in any case, newest first.
+
+        With `next`, those that are older than the message there; none if it is none.
+        """
 
     def prune(before: int, rooms: Collection[str] | None = None) -> Deferred[int]:
         """Remove the bodies in `rooms`, all if None, stored before this time, in ms;

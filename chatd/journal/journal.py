@@ -37,6 +37,7 @@ from chatd.journal.interface import (
     JournalError,
     Marks,
     Outcome,
+    Place,
     Refusal,
 )
 from chatd.journal.sqlite import Done, Lost, Writer
@@ -156,12 +157,12 @@ class SQLiteJournal:
         return self._read_in(self._pages, sqlite.hash_at, (room, seq))
 
     def search(
-        self, words: Sequence[str], rooms: Sequence[str], limit: int, next: int | None
+        self, words: Sequence[str], rooms: Sequence[str], limit: int, next: Place | None
     ) -> Deferred[Found]:
         return Deferred.fromCoroutine(self._search(words, rooms, limit, next))
 
     async def _search(
-        self, words: Sequence[str], rooms: Sequence[str], limit: int, next: int | None
+        self, words: Sequence[str], rooms: Sequence[str], limit: int, next: Place | None
     ) -> Found:
         await self._alone(self._index_all)
         return await self._read_in(

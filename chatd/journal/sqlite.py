@@ -21,6 +21,7 @@ from chatd.journal.interface import (
     Lane,
     Marks,
     Outcome,
+    Place,
     Receipt,
     Refusal,
 )
@@ -378,7 +379,7 @@ def search(
     words: Sequence[str],
     rooms: Sequence[str],
     limit: int,
-    next: int | None,
+    next: Place | None,
 ) -> Found:
     """See IJournal.search. Finds what is indexed.
 
@@ -396,19 +397,21 @@ def search(
         conditions.append("instr(lower(m.body), lower(?)) > 0")
         values.append(word)
     if next is not None:
-        conditions.append("m.n < ?")
-        values.append(next)
+        conditions.append(
+            "m.n < (SELECT o.n FROM messages o JOIN rooms p ON p.n = o.room"
+            " WHERE p.name=? AND o.seq=?)"
+        )
+        values += next
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, r.name, m.n"
+        f"SELECT {_COLUMNS}, r.name"
         " FROM messages m JOIN rooms r ON r.n = m.room"
         f" WHERE {' AND '.join(conditions)} ORDER BY m.n DESC LIMIT ?",
         (*values, limit + 1),
     ).fetchall()
     more = len(rows) > limit
-    rows = rows[:limit]
-    return Found(
-        [_message(row[-2], row[:-2]) for row in rows], rows[-1][-1] if more else None
-    )
+    messages = [_message(row[-1], row[:-1]) for row in rows[:limit]]
+    last = messages[-1] if more else None
+    return Found(messages, None if last is None else Place(last.room, last.seq))
 
 
 def _message(room: str, row: Sequence[Any]) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.journal.interface import Head, IJournal, Marks
+from chatd.journal.interface import Head, IJournal, Marks, Place
 from chatd.server.denial import Denied
 from chatd.server.hub import Hub
 from chatd.server.limits import Limits
@@ -121,7 +121,10 @@ class Reads:
             names = [
                 name for name in self._hub.rooms if self._hub.may_see(session, name)
             ]
-        next = None if request.next is None else int(request.next)
+        next = None
+        if request.next is not None:
+            where, _, seq = request.next.partition(" ")
+            next = Place(self.seen(session, where).name, int(seq))
         found = await self._journal.search(
             request.query.split(), names, request.limit, next
         )
@@ -131,9 +134,10 @@ class Reads:
             found = await self._journal.search(
                 request.query.split(), names, count, next
             )
-        more = found.next is not None
-        where = {"next": str(found.next)} if more else {}
-        return ack(request.id, messages=items[:count], more=more, **where)
+        if found.next is None:
+            return ack(request.id, messages=items[:count], more=False)
+        place = f"{found.next.room} {found.next.seq}"
+        return ack(request.id, messages=items[:count], more=True, next=place)
 
     def rooms(self, session: LiveSession, request: Rooms) -> bytes:
         after, name = request.after or "", session.who.name

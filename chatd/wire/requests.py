@@ -295,11 +295,11 @@ def _query(value: Any) -> str:
 
 
 def _place(value: Any) -> str:
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
+    place = _text(value)
+    room, _, seq = place.partition(" ")
+    if not (is_room(room) and seq.isascii() and seq.isdigit() and len(seq) <= 15):
         raise ValueError("what a search's ack gave as next")
-    if len(value) > 16:
-        raise ValueError("what a search's ack gave as next")
-    return value
+    return place
 
 
 def _key(value: Any) -> Key:

@@ -17,6 +17,7 @@ from chatd.journal.interface import (
     IJournal,
     Marks,
     Outcome,
+    Place,
     Receipt,
     Refusal,
 )
@@ -130,20 +131,22 @@ class ListJournal:
         return succeed(next((m.hash for m in self.of(room) if m.seq == seq), None))
 
     def search(
-        self, words: Sequence[str], rooms: Sequence[str], limit: int, next: int | None
+        self, words: Sequence[str], rooms: Sequence[str], limit: int, next: Place | None
     ) -> Deferred[Found]:
+        places = [Place(m.room, m.seq) for m in self.log]
+        end = places.index(next) if next in places else 0
+        end = len(places) if next is None else end
         found = [
-            (n, m)
-            for n, m in enumerate(self.log)
+            m
+            for m in self.log[:end]
             if m.room in rooms
             and m.seq >= self.heads[m.room].first
             and m.body is not None
             and all(word.lower() in m.body.lower() for word in words)
-            and (next is None or n < next)
         ][::-1]
-        more = len(found) > limit
         page = found[:limit]
-        return succeed(Found([m for _, m in page], page[-1][0] if more else None))
+        last = Place(page[-1].room, page[-1].seq) if len(found) > limit else None
+        return succeed(Found(page, last))
 
     def prune(self, before: int, rooms: Collection[str] | None = None) -> Deferred[int]:
         count, moved = 0, {}

@@ -130,7 +130,10 @@ class RequestTests(SynchronousTestCase):
             ("bad-request", {"op": "join", "room": "#a", "hash": "A" * 64}),
             ("bad-request", {"op": "history", "room": "#a", "limit": 0}),
             ("bad-request", {"op": "search", "query": "x" * (LONGEST_QUERY + 1)}),
-            ("bad-request", {"op": "search", "query": "x", "next": "1x"}),
+            ("bad-request", {"op": "search", "query": "x", "next": "#a"}),
+            ("bad-request", {"op": "search", "query": "x", "next": "a 1"}),
+            ("bad-request", {"op": "search", "query": "x", "next": "#a 1x"}),
+            ("bad-request", {"op": "search", "query": "x", "next": "#a " + "1" * 16}),
             ("bad-request", {"op": "mark", "room": "#a"}),
         ):
             found = parsed(**members)
