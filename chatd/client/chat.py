@@ -68,6 +68,8 @@ from chatd.wire.tokens import Key
 
 _log = Logger()
 
+LONGEST_WAIT = 3600.0
+"""Seconds until a server is tried again that asked for a longer wait."""
 BODY = 16_384
 """Bytes of the longest body, until a server has said its own limit."""
 
@@ -330,13 +332,15 @@ class ChatClient(Reconnecting[SessionLine]):
             self._wanted = self._given
             self._connect()
             return
+        after = refused.retry_after
         if reason is not None and self._try_next_key():
             self._connect()
+        elif reason is Reason.BANNED and after is not None:
+            self._retry(reason, line, _seconds(after))
         elif reason is not None:
             self._leave_for(reason, line)
         else:
-            after = 5.0 if refused.retry_after is None else refused.retry_after / 1000
-            self._retry(Reason.FULL, line, after)
+            self._retry(Reason.FULL, line, 5.0 if after is None else _seconds(after))
 
     def line_goodbye(self, reason: str, retry_after: int | None) -> None:
         line, self._line = self._line, None
@@ -344,7 +348,7 @@ class ChatClient(Reconnecting[SessionLine]):
         if retry_after is None:
             self._leave_for(why, line)
         else:
-            self._retry(why, line, max(retry_after / 1000, 0.1))
+            self._retry(why, line, _seconds(retry_after))
 
     def line_ended(self, reason: Reason) -> None:
         if reason is Reason.WRONG_KEY and self._try_next_key():
@@ -473,3 +477,8 @@ class ChatClient(Reconnecting[SessionLine]):
                     callback(event)
                 except Exception:
                     _log.failure("listener-failed")
+
+
+def _seconds(retry_after: int) -> float:
+    """How long to wait where the server asked for so many ms."""
+    return min(max(retry_after / 1000, 0.1), LONGEST_WAIT)

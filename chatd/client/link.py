@@ -87,7 +87,7 @@ _SAID = {
     Reason.FULL: "The server has no room for one more session now.",
     Reason.ENDED: "The server ended the session, for now. Connect again later.",
     Reason.KICKED: "The server ended this session. Connect again if it was a mistake.",
-    Reason.BANNED: "The server lets this user in no more. Ask its operator.",
+    Reason.BANNED: "This key is banned from the server. Ask its operator.",
     Reason.REMOVED: "This user was removed from the server. Ask its operator.",
     Reason.ROTATED: (
         "This key was replaced by a newer one. Use the newer key file, or ask the"

@@ -36,6 +36,8 @@ class Credential:
     name: str
     device: str | None
     standing: Standing
+    older: Key | None = None
+    """The key, or the invite, in whose place it comes once it has proven itself."""
 
     @property
     def alive(self) -> bool:
@@ -78,7 +80,8 @@ def _claims(files: Files, now: int) -> Iterator[tuple[str, Credential]]:
         yield f"{place.stem}.key", Credential(key, *place, Standing.LIVE)
     for place, key in files.pending.items():
         if place in files.keys:
-            yield f"{place.stem}.pending", Credential(key, *place, Standing.PENDING)
+            pending = Credential(key, *place, Standing.PENDING, files.keys[place])
+            yield f"{place.stem}.pending", pending
     for invite in files.invites.values():
         key, place = invite.key, Place(invite.name, invite.device)
         used = is_used_up(files, invite)
@@ -89,7 +92,7 @@ def _claims(files: Files, now: int) -> Iterator[tuple[str, Credential]]:
             standing = Standing.EXPIRED if over else Standing.INVITE
             yield invite.file, Credential(key, *place, standing)
         if invite.bound is not None and not used:
-            yield invite.file, Credential(invite.bound, *place, Standing.BOUND)
+            yield invite.file, Credential(invite.bound, *place, Standing.BOUND, key)
 
 
 def is_used_up(files: Files, invite: Invite) -> bool:

@@ -206,20 +206,21 @@ class ChatFactory(Factory):
             case PlainText(text, sealer):
                 self._meters.opened += 1
                 self._meters.frames_out += 1
-                connection.plain = PlainSession(self.limits.frame, sealer.key.id)
+                connection.plain = PlainSession(self.limits.frame)
                 connection.answer(seal(connection.plain.receive([(text, sealer)])))
         return 1
 
     def _requests(
         self, connection: ChatProtocol, live: LiveSession, tokens: list[bytes]
     ) -> None:
-        if not tokens:
+        if not tokens or live.ended is not None:
             return
         requests = live.receive(tokens)
         self._meters.opened += len(requests)
         if not live.proven and requests:
             live.proven = True
-            self._hub.arrive(live)
+            if not self._hub.arrive(live):
+                requests = []
             _log.info(
                 "session",
                 connection=connection.number,
@@ -254,17 +255,20 @@ class ChatFactory(Factory):
 
     def _answer_plain(self, plain: list[tuple[ChatProtocol, list[bytes]]]) -> None:
         tokens: list[bytes] = []
-        plain = [each for each in plain if not self._banned(each[0])]
         for _, given in plain:
             tokens += given
         opened = self._keyring.open(tokens, self.limits.ttl)
+        banned = self._banned()
         answers: list[Opened] = []
         counts: list[int] = []
         position = 0
         for connection, given in plain:
             end = position + len(given)
             session = connection.plain
-            said = [] if session is None else session.receive(opened[position:end])
+            if session is None:
+                said = []
+            else:
+                said = session.receive(opened[position:end], banned)
             counts.append(len(said))
             answers += said
             position = end
@@ -280,14 +284,10 @@ class ChatFactory(Factory):
                 self.misbehaved(connection, "refused", session.ended)
                 connection.close()
 
-    def _banned(self, connection: ChatProtocol) -> bool:
-        """Close a plain connection under a key that is banned."""
-        session = connection.plain
-        if session is None or self._hub.policy.ban(session.key_id) is None:
-            return False
-        self.misbehaved(connection, "refused", "its key is banned")
-        connection.close()
-        return True
+    def _banned(self) -> list[str]:
+        """The ids of the shared keys that are banned."""
+        policy = self._hub.policy
+        return [id for id in self._keyring.ids if policy.ban(id) is not None]
 
     def _came(self, event: str, connection: ChatProtocol) -> None:
         held = self._comings.passes((group(connection.address), event))
@@ -308,9 +308,13 @@ class ChatFactory(Factory):
         _log.emit(level, event, peer=peer, reason=reason, **fields)
 
     def _check_all(self) -> None:
-        now = self.seconds()
+        now, banned = self.seconds(), self._banned()
         for connection in list(self.connections):
             connection.check(now)
+            plain = connection.plain
+            if plain is not None and not connection.closing and plain.shut_out(banned):
+                self.misbehaved(connection, "refused", "its key is banned")
+                connection.close()
 
     async def drain(self) -> None:
         """Answer what has arrived, close all connections, return when they are gone.

@@ -84,7 +84,7 @@ class Greeter:
         if isinstance(greeting, Refusal):
             return Refused(greeting.value, [], True)
         if not handshake.is_hello(greeting.text):
-            if self._hub.policy.ban(greeting.sealer.key.id) is not None:
+            if self._hub.ban(greeting.sealer.key) is not None:
                 return Refused("its key is banned", [], False)
             if not self._limits.plain:
                 return Refused("the plain dialect is switched off", [], False)
@@ -106,8 +106,10 @@ class Greeter:
     ) -> Welcomed:
         hello = handshake.parse_hello(greeting.text)
         credential = greeting.credential
-        if self._hub.policy.ban(greeting.sealer.key.id) is not None:
-            raise HelloFault("banned", "this key is banned: ask the operator")
+        if (ban := self._hub.ban(greeting.sealer.key)) is not None:
+            left = self._hub.policy.left(ban)
+            fields = {} if left is None else {"retry_after": left}
+            raise HelloFault("banned", "this key is banned: ask the operator", **fields)
         if credential is None:
             name = self._guest(hello)
         else:

@@ -21,13 +21,14 @@ from chatd.server.limits import Limits
 from chatd.server.live import LiveSession
 from chatd.server.merge import Merge
 from chatd.server.meters import Meters
-from chatd.server.policy import Policy
+from chatd.server.policy import Ban, NotDecided, Policy
 from chatd.server.presence import Presence
 from chatd.server.rooms import Room
 from chatd.server.trace import Trace
 from chatd.server.users import Credential, Standing, Users
 from chatd.wire.messages import Message, push
 from chatd.wire.names import LOBBY, SERVER, is_guest, pair
+from chatd.wire.tokens import Key
 
 _log = Logger()
 
@@ -87,21 +88,24 @@ class Hub:
 
     # Sessions come and go.
 
-    def arrive(self, session: LiveSession) -> None:
-        """A session is live: its key has proven itself.
+    def arrive(self, session: LiveSession) -> bool:
+        """A session is live: its key has proven itself. Whether it may stay.
 
         A key announced by rekey replaces the older one now, on disk, before anything
         is answered.
         """
         who = session.who
         self.presence.arrive(session)
+        if self._dismiss_banned(session):
+            return False
         if who.guest:
             if len(self.presence.of(who.name)) > 1:
                 session.goodbye("kicked", why="a guest of this name is here")
-            return
+                return False
+            return True
         if len(self.presence.of(who.name)) > self._limits.sessions:
             session.goodbye("kicked", _TOO_MANY, why="too many sessions of one user")
-            return
+            return False
         try:
             retired = self._users.proven(who.key)
         except (KeyFileError, OSError) as fault:
@@ -112,7 +116,7 @@ class Hub:
                 reason=str(fault),
             )
             session.goodbye("restart", _TOO_MANY, why="its key could not be kept")
-            return
+            return False
         if retired is not None:
             _log.info(
                 "key-replaced",
@@ -122,21 +126,34 @@ class Hub:
                 new=who.key.id,
             )
         self.dismiss()
+        return session.ended is None or session.faulty
 
     def dismiss(self) -> None:
         """Say goodbye to the sessions whose keys are accepted no more."""
         for session in self.presence:
             who = session.who
-            if self.policy.ban(who.key.id) is not None:
-                session.goodbye("banned")
-                continue
-            if who.guest:
+            if self._dismiss_banned(session) or who.guest:
                 continue
             credential = self._users.credentials.get(who.key)
             if credential is None or credential.standing is Standing.REMOVED:
                 session.goodbye("removed")
             elif not credential.alive:
                 session.goodbye("rotated")
+
+    def ban(self, key: Key) -> Ban | None:
+        """What keeps a key out: a ban of it, or of the one in whose place it comes."""
+        credential = self._users.credentials.get(key)
+        older = None if credential is None else credential.older
+        ban = self.policy.ban(key.id)
+        if ban is None and older is not None:
+            ban = self.policy.ban(older.id)
+        return ban
+
+    def _dismiss_banned(self, session: LiveSession) -> bool:
+        ban = self.ban(session.who.key)
+        if ban is not None:
+            session.goodbye("banned", self.policy.left(ban))
+        return ban is not None
 
     def invite_misused(self, credential: Credential, address: str) -> None:
         """Somebody at `address` tried an invite that was used."""
@@ -167,6 +184,8 @@ class Hub:
 
     def prune(self) -> None:
         """Remove the texts that are older than their rooms keep them."""
+        forgetting = Deferred.fromCoroutine(self.policy.forget_expired())
+        forgetting.addErrback(lambda fault: fault.trap(NotDecided))  # the next time
         rooms: dict[int, list[str]] = {}
         for name in self.rooms:
             days = self.policy.rule(name).days or self._limits.keep

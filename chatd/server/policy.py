@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
+from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from chatd.journal.interface import IJournal
@@ -75,6 +76,7 @@ class Policy:
     def __init__(self, journal: IJournal, now: Callable[[], float]) -> None:
         """`now`: seconds since the epoch."""
         self._journal, self._now = journal, now
+        self._turn = DeferredLock()
         self._tables = {
             "room": _Table(Rule(allowed=frozenset())),
             "mute": _Table(Mute()),
@@ -93,14 +95,14 @@ class Policy:
         try:
             members = read_object(text.encode())
             if isinstance(table.strict, Rule):
-                return _rule(members)
+                return _parsed_rule(members)
             until = members.get("until")
             if not (until is None or is_integer(until)):
                 raise ValueError("until")
             if isinstance(table.strict, Mute):
                 return Mute(until)
             return Ban(until, str(members.get("name", "")))
-        except (BadJSON, ValueError) as fault:
+        except (BadJSON, ValueError, KeyError) as fault:
             _log.error("decision-unreadable", name=name, reason=str(fault))
             return table.strict
 
@@ -123,6 +125,12 @@ class Policy:
         ban: Ban | None = self._tables["ban"].found.get(key_id)
         return ban if ban is not None and self._holds(ban) else None
 
+    def left(self, ban: Ban) -> int | None:
+        """For how many ms a ban holds yet; None: until it is lifted."""
+        if ban.until is None:
+            return None
+        return max(ban.until - int(self._now() * 1000), 1)
+
     @property
     def rules(self) -> dict[str, Rule]:
         return dict(self._tables["room"].found)
@@ -141,67 +149,109 @@ class Policy:
     def _holds(self, decision: Mute | Ban) -> bool:
         return decision.until is None or decision.until > self._now() * 1000
 
-    # What is decided. Each raises NotDecided, and changes nothing then.
+    # What is decided, one after the other. Each raises NotDecided, and changes
+    # nothing then.
 
     async def set_private(self, room: str, names: frozenset[str]) -> None:
         """Only these users see the room from now on."""
-        if len(names) > MOST_MEMBERS:
-            raise NotDecided(f"at most {MOST_MEMBERS} members of a private room")
-        await self._keep("room", room, replace(self.rule(room), allowed=names))
+        await self._rule(room, lambda rule: replace(rule, allowed=names))
 
     async def set_public(self, room: str) -> None:
-        await self._keep("room", room, replace(self.rule(room), allowed=None))
+        await self._rule(room, lambda rule: replace(rule, allowed=None))
 
     async def admit(self, room: str, name: str) -> None:
         """One more user sees the private room."""
-        allowed = self.rule(room).allowed
-        if allowed is None:
-            raise NotDecided(f"{room} is public: make it private first")
-        await self.set_private(room, allowed | {name})
+
+        def admitted(rule: Rule) -> Rule:
+            return replace(rule, allowed=_allowed(room, rule) | {name})
+
+        await self._rule(room, admitted)
 
     async def expel(self, room: str, name: str) -> None:
         """One user less sees the private room."""
-        allowed = self.rule(room).allowed
-        if allowed is None:
-            raise NotDecided(f"{room} is public: make it private first")
-        if name not in allowed:
-            raise NotDecided(f"{name} has no access to {room}")
-        await self.set_private(room, allowed - {name})
+
+        def expelled(rule: Rule) -> Rule:
+            allowed = _allowed(room, rule)
+            if name not in allowed:
+                raise NotDecided(f"{name} has no access to {room}")
+            return replace(rule, allowed=allowed - {name})
+
+        await self._rule(room, expelled)
 
     async def retain(self, room: str, days: int | None) -> None:
         """Keep the texts of a room for so long; None: as the option says."""
         if days is not None and not 1 <= days <= MOST_DAYS:
             raise NotDecided(f"give 1 to {MOST_DAYS} days")
-        await self._keep("room", room, replace(self.rule(room), days=days))
+        await self._rule(room, lambda rule: replace(rule, days=days))
 
     async def mute(self, name: str, until: int | None) -> None:
-        await self._keep("mute", name, Mute(until))
+        self._check_ahead(until)
+        await self._decide("mute", name, lambda _: Mute(until))
 
     async def unmute(self, name: str) -> None:
         if not self.muted(name):
             raise NotDecided(f"{name} is not muted")
-        await self._keep("mute", name, None)
+        await self._decide("mute", name, lambda _: None)
 
     async def set_ban(self, key_id: str, until: int | None, name: str) -> None:
-        await self._keep("ban", key_id, Ban(until, name))
+        self._check_ahead(until)
+        await self._decide("ban", key_id, lambda _: Ban(until, name))
 
     async def lift_ban(self, key_id: str) -> None:
         if self.ban(key_id) is None:
             raise NotDecided(f"the key {key_id} is not banned")
-        await self._keep("ban", key_id, None)
+        await self._decide("ban", key_id, lambda _: None)
 
-    async def _keep(self, kind: str, about: str, decision: Decision | None) -> None:
-        found = self._tables[kind].found
-        if about not in found and len(found) >= MOST_ENTRIES:
-            raise NotDecided(f"there are {MOST_ENTRIES} already: lift some first")
-        if decision == Rule():
-            decision = None
-        text = None if decision is None else _text(decision)
-        if not await self._journal.keep(f"{kind}/{about}", text):
-            raise NotDecided("it could not be stored: look at the disk, and try again")
-        found.pop(about, None)
-        if decision is not None:
-            found[about] = decision
+    async def forget_expired(self) -> None:
+        """Remove from the disk the mutes and bans that are over."""
+
+        def still(decision: Mute | Ban | None) -> Mute | Ban | None:
+            return decision if decision is not None and self._holds(decision) else None
+
+        for kind in ("mute", "ban"):
+            for about, decision in list(self._tables[kind].found.items()):
+                if not self._holds(decision):
+                    await self._decide(kind, about, still)
+
+    def _check_ahead(self, until: int | None) -> None:
+        if until is not None and not (is_integer(until) and self._holds(Mute(until))):
+            raise NotDecided("that time is over, or too far away: give a later one")
+
+    async def _rule(self, room: str, change: Callable[[Rule], Rule]) -> None:
+        def changed(rule: Rule | None) -> Rule | None:
+            new = change(rule or Rule())
+            if len(new.allowed or ()) > MOST_MEMBERS:
+                raise NotDecided(f"at most {MOST_MEMBERS} members of a private room")
+            return new if new != Rule() else None
+
+        await self._decide("room", room, changed)
+
+    async def _decide(
+        self, kind: str, about: str, change: Callable[[Any], Decision | None]
+    ) -> None:
+        """`change`: from what was decided before to what is now; None is nothing."""
+        await self._turn.acquire()  # else two changes of one room undo each other
+        try:
+            found = self._tables[kind].found
+            decision = change(found.get(about))
+            text = None if decision is None else _text(decision)
+            if decision and about not in found and len(found) >= MOST_ENTRIES:
+                raise NotDecided(f"there are {MOST_ENTRIES} already: lift some first")
+            if not await self._journal.keep(f"{kind}/{about}", text):
+                raise NotDecided(
+                    "it could not be stored: look at the disk, and try again"
+                )
+            found.pop(about, None)
+            if decision is not None:
+                found[about] = decision
+        finally:
+            self._turn.release()
+
+
+def _allowed(room: str, rule: Rule) -> frozenset[str]:
+    if rule.allowed is None:
+        raise NotDecided(f"{room} is public: make it private first")
+    return rule.allowed
 
 
 def _text(decision: Decision) -> str:
@@ -211,9 +261,9 @@ def _text(decision: Decision) -> str:
     return write(members).decode()
 
 
-def _rule(members: Mapping[str, object]) -> Rule:
-    """Raises ValueError."""
-    allowed, days = members.get("allowed"), members.get("days")
+def _parsed_rule(members: Mapping[str, object]) -> Rule:
+    """Raises ValueError; KeyError for a text that does not say all."""
+    allowed, days = members["allowed"], members["days"]
     if not (days is None or (is_integer(days) and 1 <= days <= MOST_DAYS)):
         raise ValueError("days")
     if allowed is None:

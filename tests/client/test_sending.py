@@ -141,6 +141,34 @@ class EndTests(SynchronousTestCase):
         self.clock.advance(2.5)
         self.assertIs(self.client.state.phase, Phase.CONNECTING)
 
+    def test_banned(self) -> None:
+        """A ban that ends is waited out, told by goodbye or refusal; one that does not
+        end is the person's business."""
+        ending, lasting = {"retry_after": 90_000}, dict[str, object]()
+        for fields, expected in (
+            (ending, (Phase.WAITING, Reason.BANNED, 90.0)),
+            (lasting, (Phase.STOPPED, Reason.BANNED, None)),
+        ):
+            world = SessionWorld()
+            self.addCleanup(world.store.close)
+            server = world.online()
+            server.say(push("goodbye", reason="banned", **fields))
+            state = world.client.state
+            self.assertEqual((state.phase, state.reason, state.retry_in), expected)
+            world.client.stop()
+            world.client.start()
+            server = world.attempt()
+            server.handshake(refused(server.hello(), "banned", "so", **fields))
+            state = world.client.state
+            self.assertEqual((state.phase, state.reason, state.retry_in), expected)
+            self.assertIn("Ask its operator", state.advice)
+
+    def test_longest_wait(self) -> None:
+        """It is asked again within the hour, whatever it says: it may have thought
+        better of it."""
+        self.end("banned", retry_after=2**53 - 1)
+        self.assertEqual(self.client.state.retry_in, 3600.0)
+
     def test_every_key_again(self) -> None:
         """Started after a refusal the client tries all its keys again: an interrupted
         rotation is not given up."""

@@ -11,6 +11,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.journal.interface import IJournal
+from chatd.server import policy as policy_module
 from chatd.server.operator import Operator
 from chatd.server.policy import Mute, NotDecided, Policy, Rule
 from chatd.wire.framing import encode
@@ -124,6 +125,8 @@ class PrivateTests(OperatorCase):
             (self.operator.create("#ops"), "already"),
             (self.operator.create("ops"), "#name"),
             (self.operator.say("#ops", ""), "empty"),
+            (self.operator.mute("bob", self.ms), "later"),
+            (self.operator.ban("bob", self.ms), "later"),
             (self.operator.unmute("bob"), "not muted"),
             (self.operator.unban("bob"), "banned"),
             (self.operator.ban("nobody", None), "no user"),
@@ -164,10 +167,16 @@ class PeopleTests(OperatorCase):
         self.assertEqual(self.alice.say("@alice+server", "x")["op"], "ack")
         self.bob.ask("join", room="#ops")
         self.assertEqual(self.bob.say("#ops", "x")["op"], "ack")
-        again = self.house.session("alice")
-        self.house.clock.advance(3_600)
+
+    def test_mute_ends(self) -> None:
+        """When its time is over it is gone, from the disk too, within the hour."""
+        self.do(self.operator.mute("alice", self.ms + HOUR // 2))
+        self.house.clock.advance(HOUR / 2_000)
+        alice = self.house.session("alice")
+        self.assertEqual(alice.say("#lobby", "x")["op"], "ack")
         self.assertEqual(self.house.hub.policy.mutes, {})
-        del again
+        self.house.clock.advance(HOUR / 2_000)
+        self.assertEqual(self.house.journal.kept, {})
 
     def test_unmute(self) -> None:
         self.alice.ask("join", room="#ops")
@@ -244,10 +253,11 @@ class KeptTests(SynchronousTestCase):
     """What is decided is on disk first, and comes back."""
 
     def setUp(self) -> None:
-        self.journal = ListJournal(lambda: 1_000.0)
+        self.now = 1_000.0
+        self.journal = ListJournal(lambda: self.now)
 
     def policy(self) -> Policy:
-        policy = Policy(IJournal(self.journal), lambda: 1_000.0)
+        policy = Policy(IJournal(self.journal), lambda: self.now)
         policy.load(self.journal.kept)
         return policy
 
@@ -268,6 +278,52 @@ class KeptTests(SynchronousTestCase):
             self.assertEqual(getattr(first, name), getattr(second, name))
         self.assertEqual(second.rule("#ops"), Rule(frozenset({"bob", "al"}), 30))
         self.assertEqual(second.mutes, {"eve": Mute()})
+
+    def test_one_after_the_other(self) -> None:
+        """Changes that are asked for together do not undo each other."""
+        waiting: list[Deferred[bool]] = []
+
+        def keep(name: str, text: str | None) -> Deferred[bool]:
+            self.journal.kept[name] = text or ""
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        policy = self.policy()
+        act = policy.set_private("#ops", frozenset({"eve"}))
+        self.successResultOf(Deferred.fromCoroutine(act))
+        self.patch(self.journal, "keep", keep)
+        acts = [
+            Deferred.fromCoroutine(policy.expel("#ops", "eve")),
+            Deferred.fromCoroutine(policy.admit("#ops", "bob")),
+            Deferred.fromCoroutine(policy.retain("#ops", 7)),
+        ]
+        for n, act_done in enumerate(acts):
+            self.assertNoResult(act_done)
+            waiting[n].callback(True)
+            self.successResultOf(act_done)
+        self.assertEqual(policy.rule("#ops"), Rule(frozenset({"bob"}), 7))
+        self.assertEqual(self.policy().rules, policy.rules)
+
+    def test_limits(self) -> None:
+        """n mutes and n names in a room, not one more; those that end make room."""
+        self.patch(policy_module, "MOST_ENTRIES", 2)
+        self.patch(policy_module, "MOST_MEMBERS", 2)
+        policy = self.policy()
+        two = frozenset({"al", "bob"})
+        for act in (
+            policy.mute("al", 1_000_001),
+            policy.mute("bob", None),
+            policy.mute("bob", 1_000_001),
+            policy.set_private("#ops", two),
+        ):
+            self.successResultOf(Deferred.fromCoroutine(act))
+        for act in (policy.mute("eve", None), policy.admit("#ops", "eve")):
+            failure = self.failureResultOf(Deferred.fromCoroutine(act), NotDecided)
+            self.assertIn("2", str(failure.value))
+        self.now += 1
+        for act in (policy.forget_expired(), policy.mute("eve", None)):
+            self.successResultOf(Deferred.fromCoroutine(act))
+        self.assertEqual(sorted(self.journal.kept), ["mute/eve", "room/#ops"])
 
     def test_usual_again_leaves_nothing(self) -> None:
         """A room as all others are needs no text."""
@@ -295,7 +351,11 @@ class KeptTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """What cannot be read is taken for the strictest, and logged."""
-        for text in ("", "{", "[]", '{"allowed":[1]}', '{"days":0}', '{"days":true}'):
+        for text in (
+            *("", "{", "[]", "{}", '{"days":1}', '{"allowed":null}'),
+            *('{"allowed":[1],"days":1}', '{"allowed":["a b"],"days":1}'),
+            *('{"allowed":null,"days":0}', '{"allowed":null,"days":true}'),
+        ):
             self.journal.kept = {"room/#ops": text}
             with capturedLogs() as logs:
                 self.assertEqual(self.policy().rule("#ops"), Rule(frozenset()))
