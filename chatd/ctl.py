@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
-from chatd import __version__, ctl_check, ctl_journal, ctl_users, keyfile
+from chatd import __version__, ctl_admin, ctl_check, ctl_journal, ctl_users, keyfile
 from chatd.client import settings
 from chatd.client.link import Reason
 from chatd.client.plain import PlainClient, SayError, SayFailed
 from chatd.client.reach import Reachable, Unreached, reach
+from chatd.ctl_http import NotDone
+from chatd.ctl_http import run as run_reactor
+from chatd.ctl_table import printable
 from chatd.wire.tokens import Key
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -57,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except settings.BadSettings as error:
         return _complain(str(error), USAGE)
-    except (keyfile.KeyFileError, Failed) as error:
+    except (keyfile.KeyFileError, Failed, NotDone) as error:
         return _complain(str(error), FAILED)
     except BrokenPipeError:  # ``chatctl ... | head -1``
         _discard_stdout()
@@ -131,37 +134,21 @@ def _ids(keys: Sequence[Key]) -> str:
 def _ping(args: argparse.Namespace) -> int:
     chosen = settings.resolve(args, os.environ, Path.cwd())
     key = keyfile.read(chosen.key_path)
-    from twisted.internet import reactor
-    from twisted.internet.endpoints import HostnameEndpoint
 
-    global_reactor: Any = reactor
-    client = PlainClient(
-        global_reactor,
-        HostnameEndpoint(global_reactor, chosen.host, chosen.port),
-        key,
-        where=f"{chosen.host}:{chosen.port}",
-    )
-    failures: list[Failure] = []
-    ended: list[bool] = []
-
-    def end(_: object) -> None:
-        ended.append(True)
-        if global_reactor.running:
-            global_reactor.stop()
-
-    def start() -> None:
-        done = Deferred.fromCoroutine(
-            ping(client, global_reactor, args.text, args.count, args.timeout)
+    async def work(reactor: Any) -> int:
+        client = PlainClient(
+            reactor,
+            HostnameEndpoint(reactor, chosen.host, chosen.port),
+            key,
+            where=f"{chosen.host}:{chosen.port}",
         )
-        done.addErrback(failures.append)
-        done.addBoth(lambda _: client.stop())
-        done.addBoth(end)
+        try:
+            await ping(client, reactor, args.text, args.count, args.timeout)
+        finally:
+            await client.stop()
+        return OK
 
-    global_reactor.callWhenRunning(start)
-    global_reactor.run()
-    for failure in failures:
-        failure.raiseException()
-    return OK if ended else INTERRUPTED
+    return run_reactor(work)
 
 
 class Pinged(Reachable, Protocol):
@@ -195,11 +182,6 @@ async def ping(
         raise Failed(str(error)) from None
     except (CancelledError, TimeoutError):
         raise Failed(Reason.TIMEOUT.advice_for(where)) from None
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without what could steer a terminal."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -251,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ctl_users.add_commands(commands)
     ctl_journal.add_commands(commands)
+    ctl_admin.add_commands(commands)
     ctl_check.add_commands(commands)
     return parser
 

@@ -1,76 +1,154 @@
-"""chatctl's commands about the journal: backup and verify, while the daemon runs."""
+"""chatctl's commands about the journal: backup, verify, restore."""
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from chatd import paths
-from chatd.journal import check, schema
+from chatd import ctl_http, paths, restoring
+from chatd.ctl_http import Daemon, NoDaemon
+from chatd.journal import schema
+from chatd.journal.check import Verdict
+from chatd.restoring import NotRestored
 
 OK, FAILED = 0, 1
 
 
 def add_commands(commands: Any) -> None:
-    """Add ``backup`` and ``verify`` to the subparsers `commands`."""
+    """Add them to the subparsers `commands`."""
     words = "write a whole, checked copy of the journal; people write on meanwhile"
     backup = commands.add_parser("backup", help=words, description=words)
     backup.add_argument("file", type=Path, metavar="FILE")
-    _add_state(backup, _backup)
-    words = "verify the journal's file and the hash chain of every room"
+    ctl_http.add_state(backup, _backup)
+    words = "compute the hash chain of every room anew; how far each is complete"
     verify = commands.add_parser("verify", help=words, description=words)
     verify.add_argument(
         "--file", type=Path, metavar="FILE", help="a backup, in the journal's place"
     )
-    _add_state(verify, _verify)
-
-
-def _add_state(parser: argparse.ArgumentParser, run: Any) -> None:
-    parser.add_argument(
-        "--state", metavar="FOLDER", help="the daemon's state folder, as given to it"
+    verify.add_argument("--json", action="store_true", help="print JSON")
+    ctl_http.add_state(verify, _verify)
+    words = "put a backup in the journal's place; the old one is kept beside it"
+    restore = commands.add_parser("restore", help=words, description=words)
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument(
+        "--verify", action="store_true", help="only look whether it could be done"
     )
-    parser.set_defaults(run=run)
+    ctl_http.add_state(restore, _restore)
 
 
 def _backup(args: argparse.Namespace) -> int:
+    """By the daemon, or without one from its file."""
+    target = args.file.absolute()
+
+    async def ask(reactor: Any) -> int:
+        daemon = Daemon(reactor, ctl_http.state_of(args))
+        await _worked(daemon, "backup", path=str(target))
+        return OK
+
     source = _journal(args)
     try:
-        with closing(_opened(source)) as connection:
-            schema.copy(connection, args.file.absolute())
-    except sqlite3.Error as error:
-        return _complain(f"no backup of {source}: {error}")
+        ctl_http.run(ask)
+    except NoDaemon:
+        try:
+            with closing(_opened(source)) as connection:
+                schema.copy(connection, target)
+        except sqlite3.Error as error:
+            return _complain(f"no backup of {source}: {error}")
     print(f"{args.file}: a whole copy of {source}")
     return OK
 
 
+async def _worked(daemon: Daemon, what: str, **members: object) -> dict[str, Any]:
+    """What a long work brings; its progress for who looks on."""
+    last: dict[str, Any] = {}
+
+    def told(line: dict[str, Any]) -> None:
+        nonlocal last
+        last = line
+        if "seconds" in line and sys.stderr.isatty():
+            sys.stderr.write(f"\r{what}: {line['seconds']} s")
+            sys.stderr.flush()
+
+    await daemon.stream(what, told, **members)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    if "error" in last or "seconds" in last or not last:
+        raise ctl_http.NotDone(str(last.get("error", "the daemon ended before")))
+    return last
+
+
 def _verify(args: argparse.Namespace) -> int:
+    """By the daemon, which knows what was acknowledged; or a file alone."""
+    found: list[Verdict] = []
+
+    async def ask(reactor: Any) -> int:
+        daemon = Daemon(reactor, ctl_http.state_of(args))
+        told = await _worked(daemon, "verify")
+        found.extend(Verdict(**each) for each in told["rooms"])
+        return OK
+
     path = args.file or _journal(args)
     try:
-        with closing(_opened(path)) as connection:
-            found = list(check.faults(connection))
-    except sqlite3.Error as error:
-        return _complain(f"cannot read {path}: {error}")
-    for line in found:
-        print(line)
-    if found:
+        if args.file is None:
+            ctl_http.run(ask)
+        else:
+            found = restoring.verdicts(path)
+    except NoDaemon:
+        try:
+            found = restoring.verdicts(path)
+        except NotRestored as error:
+            return _complain(str(error))
+    except NotRestored as error:
+        return _complain(str(error))
+    for each in found:
+        if args.json:
+            print(
+                json.dumps(
+                    {
+                        "room": each.room,
+                        "seq": each.seq,
+                        "hash": each.hash,
+                        "fault": each.fault,
+                    }
+                )
+            )
+        else:
+            print(each.fault or f"{each.room}: complete to {each.seq}, {each.hash}")
+    if any(each.fault for each in found):
         return _complain(f"{path} is not what it was: restore a backup")
-    print(f"{path}: whole")
+    if not args.json:
+        print(f"{path}: whole")
+    return OK
+
+
+def _restore(args: argparse.Namespace) -> int:
+    state = ctl_http.state_of(args)
+    try:
+        if args.verify:
+            for line in restoring.losses(args.file, state / paths.JOURNAL_NAME):
+                print(line)
+            print(f"{args.file}: whole; chatctl restore puts it in place")
+            return OK
+        kept = restoring.restore(args.file, state / paths.JOURNAL_NAME, print)
+    except NotRestored as error:
+        return _complain(str(error))
+    if kept is not None:
+        print(f"the journal from before is kept as {kept}")
+    print(f"{args.file} is in place: start the daemon")
     return OK
 
 
 def _journal(args: argparse.Namespace) -> Path:
-    given = args.state
-    state = Path(given) if given else paths.default_state(os.environ)
-    return state / paths.JOURNAL_NAME
+    return ctl_http.state_of(args) / paths.JOURNAL_NAME
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """To read; a daemon may write. Raises FileNotFoundError, sqlite3.Error."""
+    """To read. Raises FileNotFoundError, sqlite3.Error."""
     path.stat()
     return sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True, timeout=10)
 

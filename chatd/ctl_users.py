@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from chatd import paths
+from chatd import ctl_http, paths
+from chatd.ctl_table import print_table
 from chatd.server.user_records import is_device
 from chatd.server.users import Listed, Standing, Users
 from chatd.wire import invite
@@ -41,15 +40,15 @@ def add_commands(commands: Any) -> None:
     add = actions.add_parser("add", help=words, description=words)
     _add_name(add)
     _add_device(add)
-    _add_state(add, _add)
+    ctl_http.add_state(add, _add)
 
     words = "list users, their keys and invites"
-    _add_state(actions.add_parser("list", help=words, description=words), _list)
+    ctl_http.add_state(actions.add_parser("list", help=words, description=words), _list)
 
     words = "refuse all keys of a user from now on; the name stays reserved"
     remove = actions.add_parser("remove", help=words, description=words)
     _add_name(remove)
-    _add_state(remove, _remove)
+    ctl_http.add_state(remove, _remove)
 
     words = "print a line that lets a device of a user in, once; makes the user"
     inviting = commands.add_parser("invite", help=words, description=words)
@@ -69,7 +68,7 @@ def add_commands(commands: Any) -> None:
         metavar="HOST[:PORT]",
         help="where clients reach the server; repeat for further nodes",
     )
-    _add_state(inviting, _invite)
+    ctl_http.add_state(inviting, _invite)
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -80,13 +79,6 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", type=_device, metavar="DEVICE", help="which of the user's devices"
     )
-
-
-def _add_state(parser: argparse.ArgumentParser, run: object) -> None:
-    parser.add_argument(
-        "--state", metavar="FOLDER", help="the daemon's state folder, if not the usual"
-    )
-    parser.set_defaults(run=run)
 
 
 def _add(args: argparse.Namespace) -> int:
@@ -130,11 +122,7 @@ def _list(args: argparse.Namespace) -> int:
     if not lines:
         print("no users yet: chatctl invite NAME, or chatctl user add NAME")
         return 0
-    rows = [_HEADINGS, *map(_row, lines)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+    print_table(_HEADINGS, [_row(line) for line in lines])
     return 0
 
 
@@ -157,7 +145,7 @@ def _row(line: Listed) -> Sequence[str]:
 
 
 def _users(args: argparse.Namespace) -> Users:
-    state = Path(args.state) if args.state else paths.default_state(os.environ)
+    state = ctl_http.state_of(args)
     if not state.is_dir():
         raise FileNotFoundError(
             errno.ENOENT,
