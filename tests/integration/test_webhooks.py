@@ -116,13 +116,14 @@ class DeliveryTests(HookCase):
             self.assertNotIn(word, log)
 
 
-class PostTests(HookCase):
-    """docs/webhooks.md: the curl lines, as they are printed."""
+class HTTPCase(HookCase):
+    """One that takes posts."""
 
     options = (*HookCase.options, "--http", "tcp:0:interface=127.0.0.1")
+    token = ""
 
-    def curl(self, line: str) -> dict[str, object]:
-        """The receipt."""
+    def curl(self, line: str) -> str:
+        """The answer."""
         _, _, started = self.daemon.log().rpartition(" listening ")
         port = re.findall(r"127\.0\.0\.1:(\d+)", started)[1]
         done = subprocess.run(
@@ -132,8 +133,11 @@ class PostTests(HookCase):
             capture_output=True,
             timeout=STOP_SECONDS,
         )
-        receipt: dict[str, object] = json.loads(done.stdout)
-        return receipt
+        return done.stdout.decode()
+
+
+class PostTests(HTTPCase):
+    """docs/webhooks.md: the curl lines, as they are printed."""
 
     def test_curl(self) -> None:
         """Each line says its text; with a key once, though the daemon is killed."""
@@ -144,10 +148,10 @@ class PostTests(HookCase):
         self.daemon.restart()
         (self.daemon.folder / "report.txt").write_text("all\nwell\n")
         lines = block((ROOT / "docs" / "webhooks.md").read_text(), "sh").splitlines()
-        receipts = [self.curl(line) for line in lines]
+        receipts = [json.loads(self.curl(line)) for line in lines]
         self.daemon.kill()
         self.daemon.restart()
-        again = [self.curl(line) for line in lines if "build" in line]
+        again = [json.loads(self.curl(line)) for line in lines if "build" in line]
         self.assertEqual(again, receipts[2:])
 
         guest = self.session(self.daemon.key)
@@ -159,3 +163,35 @@ class PostTests(HookCase):
         self.assertEqual({m["sender"] for m in found}, {"hook-ci"})
         for word in (self.token, digest, "deployed", "is done", "build-7"):
             self.assertNotIn(word, self.daemon.log())
+
+
+class OperatorTests(HTTPCase):
+    """docs/webhooks.md: hooks as the operator makes and removes them."""
+
+    def hook(self, *words: str) -> dict[str, str]:
+        """What `chatctl hook` says, as JSON."""
+        done = self.chatctl("hook", *words, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        told: dict[str, str] = json.loads(done.stdout)
+        return told
+
+    def test_chatctl(self) -> None:
+        """Made while the daemon runs, a hook works at once, until it is removed."""
+        receiver = HTTPReceiver(self)
+        incoming = self.hook("add", "#lobby", "ci")
+        outgoing = self.hook("add", "#lobby", "log", "--url", receiver.url)
+        self.token, receiver.secret = incoming["token"], outgoing["secret"]
+        post = 'curl -d deployed "$CHATD/hooks/$TOKEN"'
+        self.assertEqual(json.loads(self.curl(post))["room"], "#lobby")
+        (delivery,) = receiver.until("deployed")
+        self.assertTrue(delivery.signed)
+        self.assertEqual(delivery.message["sender"], "hook-ci")
+        listed = self.chatctl("hook", "list").stdout
+        for made in (incoming, outgoing):
+            self.assertIn(made["id"], listed)
+            self.hook("remove", made["id"])
+        for secret in (self.token, receiver.secret, "/path"):
+            self.assertNotIn(secret, listed)
+            self.assertNotIn(secret, self.daemon.log())
+        self.assertIn("no such hook", self.curl(post))
+        self.assertEqual(self.chatctl("hook", "remove", "none").returncode, 1)
