@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -103,6 +103,7 @@ class OutsiderTests(SynchronousTestCase):
     """Users without access, and guests."""
 
     @settings(max_examples=60, deadline=None, derandomize=True)
+    @example([{"op": "search", "query": "needle", "next": f"{ROOM} 1"}], "eve")
     @given(st.lists(_asked, min_size=1, max_size=8), st.sampled_from(["eve", "~gus"]))
     def test_same_bytes(self, requests: list[dict[str, Any]], outsider: str) -> None:
         """Whatever is asked, in whatever order, the answers and pushes are the same
