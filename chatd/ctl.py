@@ -54,7 +54,7 @@ class Failed(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     try:
         code: int = args.run(args)
         sys.stdout.flush()
@@ -184,7 +184,8 @@ async def ping(
         raise Failed(Reason.TIMEOUT.advice_for(where)) from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What chatctl understands."""
     parser = _with_epilog(
         argparse.ArgumentParser, _EXAMPLES, prog="chatctl", description="Run a chatd."
     )

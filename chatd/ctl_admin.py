@@ -31,11 +31,11 @@ def add_commands(commands: Any) -> None:
         parser.add_argument("--json", action="store_true", help="print JSON")
 
         def run(args: argparse.Namespace) -> int:
-            async def work(reactor: Any) -> int:
-                await command(Daemon(reactor, ctl_http.state_of(args)), args)
+            async def work(daemon: Daemon) -> int:
+                await command(daemon, args)
                 return 0
 
-            return ctl_http.run(work)
+            return ctl_http.run_with_daemon(ctl_http.state_of(args), work)
 
         ctl_http.add_state(parser, run)
         return parser

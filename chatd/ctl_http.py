@@ -64,7 +64,7 @@ class Daemon:
         try:
             path = paths.socket_path((state / paths.ADMIN_NAME).absolute())
         except OSError:
-            raise self._absent() from None
+            raise _absent(state) from None
         agent = Agent.usingEndpointFactory(reactor, _Socket(reactor, path))
         self._client = HTTPClient(agent)
         self._reactor = reactor
@@ -105,7 +105,7 @@ class Daemon:
         try:
             return await self._client.request(method, url, data=data)
         except (ConnectError, OSError):
-            raise self._absent() from None
+            raise _absent(self._state) from None
         except ResponseFailed:
             raise NotDone("the daemon ended before it answered") from None
 
@@ -116,11 +116,12 @@ class Daemon:
             raise NotDone(str(told.get("error", f"it said {response.code}")))
         return told
 
-    def _absent(self) -> NoDaemon:
-        return NoDaemon(
-            f"no daemon runs with the state folder {self._state}: start it"
-            " (twistd -n chatd, or systemctl start chatd), or name it with --state"
-        )
+
+def _absent(state: Path) -> NoDaemon:
+    return NoDaemon(
+        f"no daemon runs with the state folder {state}: start it"
+        " (twistd -n chatd, or systemctl start chatd), or name it with --state"
+    )
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
@@ -131,6 +132,22 @@ def _parsed(data: bytes) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise NotDone("the daemon's answer makes no sense: is it of another version?")
     return told
+
+
+def run_with_daemon(
+    state: Path, command: Callable[[Daemon], Coroutine[Any, Any, int]]
+) -> int:
+    """Run `command` with the daemon of `state`; its exit code.
+
+    Raises NotDone, and NoDaemon where none is there.
+    """
+    if not (state / paths.ADMIN_NAME).exists():
+        raise _absent(state)  # and no reactor has to be run for that
+
+    async def work(reactor: Any) -> int:
+        return await command(Daemon(reactor, state))
+
+    return run(work)
 
 
 def run(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:

@@ -45,14 +45,13 @@ def _backup(args: argparse.Namespace) -> int:
     """By the daemon, or without one from its file."""
     target = args.file.absolute()
 
-    async def ask(reactor: Any) -> int:
-        daemon = Daemon(reactor, ctl_http.state_of(args))
+    async def ask(daemon: Daemon) -> int:
         await _worked(daemon, "backup", path=str(target))
         return OK
 
     source = _journal(args)
     try:
-        ctl_http.run(ask)
+        ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
     except NoDaemon:
         try:
             with closing(_opened(source)) as connection:
@@ -86,8 +85,7 @@ def _verify(args: argparse.Namespace) -> int:
     """By the daemon, which knows what was acknowledged; or a file alone."""
     found: list[Verdict] = []
 
-    async def ask(reactor: Any) -> int:
-        daemon = Daemon(reactor, ctl_http.state_of(args))
+    async def ask(daemon: Daemon) -> int:
         told = await _worked(daemon, "verify")
         found.extend(Verdict(**each) for each in told["rooms"])
         return OK
@@ -95,7 +93,7 @@ def _verify(args: argparse.Namespace) -> int:
     path = args.file or _journal(args)
     try:
         if args.file is None:
-            ctl_http.run(ask)
+            ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
         else:
             found = restoring.verdicts(path)
     except NoDaemon:

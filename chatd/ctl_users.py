@@ -17,6 +17,7 @@ from typing import Any
 
 from chatd import ctl_http, paths
 from chatd.ctl_table import print_table
+from chatd.proquint import proquints
 from chatd.server.user_records import is_device
 from chatd.server.users import Listed, Standing, Users
 from chatd.wire import invite
@@ -28,7 +29,7 @@ DEFAULT_EXPIRY = "7d"
 _PATIENCE = 10.0  # seconds to wait until the daemon has done writing
 _SHORTEST, _LONGEST = 60, 90 * 86_400  # seconds
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
-_HEADINGS = ("NAME", "DEVICE", "KEY", "STANDING", "NOTE")
+_HEADINGS = ("NAME", "DEVICE", "KEY", "IN WORDS", "STANDING", "NOTE")
 
 
 def add_commands(commands: Any) -> None:
@@ -140,8 +141,9 @@ def _row(line: Listed) -> Sequence[str]:
     for misuse in line.misused:
         notes.append(f"tried again by {misuse.address} {_moment(misuse.at / 1000)}")
     standing = "no key" if line.standing is None else line.standing.value
-    device, key_id = line.device or "-", line.key_id or "-"
-    return line.name, device, key_id, standing, ", ".join(notes)
+    words = "" if line.key_id is None else proquints(line.key_id)
+    device, key_id = line.device or "", line.key_id or ""
+    return line.name, device, key_id, words, standing, ", ".join(notes)
 
 
 def _users(args: argparse.Namespace) -> Users:

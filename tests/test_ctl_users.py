@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ctl, keyfile
 from chatd.paths import KEYS_NAME
+from chatd.proquint import proquints
 from chatd.server.users import Standing, Users
 from chatd.wire import invite
 from chatd.wire.tokens import Key
@@ -163,6 +164,9 @@ class InviteTests(UserCommandCase):
         self.assertNotIn("--host", notes)
 
 
+HEADINGS = ["NAME", "DEVICE", "KEY", "IN", "WORDS", "STANDING", "NOTE"]
+
+
 class ListTests(UserCommandCase):
     def rows(self) -> list[list[str]]:
         return [line.split() for line in self.done("user", "list").splitlines()]
@@ -183,14 +187,15 @@ class ListTests(UserCommandCase):
         self.done("user", "add", "carl")
         self.done("user", "remove", "carl")
         rows = self.rows()
-        self.assertEqual(rows[0], ["NAME", "DEVICE", "KEY", "STANDING", "NOTE"])
-        self.assertIn(["bob", "phone", key.id, "live"], rows)
-        self.assertIn(["alice", "-", new.id, "live"], rows)
-        self.assertIn(["carl", "-", "-", "removed"], rows)
+        self.assertEqual(rows[0], HEADINGS)
+        self.assertIn(["bob", "phone", key.id, proquints(key.id), "live", "-"], rows)
+        self.assertIn(["alice", "-", new.id, proquints(new.id), "live", "-"], rows)
+        self.assertIn(["carl", "-", "-", "-", "removed", "-"], rows)
         self.assertIn(
-            ["alice", "-", waiting.key.id, "invite", "until"], [r[:5] for r in rows]
+            ["alice", "-", waiting.key.id, "invite", "until"],
+            [[*r[:3], *r[4:6]] for r in rows],
         )
         self.assertEqual(len(rows), 5)
         users.misused(used.key, "10.0.0.1")
         (row,) = [row for row in self.rows() if row[2] == used.key.id]
-        self.assertEqual(row[3:8], ["used", "tried", "again", "by", "10.0.0.1"])
+        self.assertEqual(row[4:9], ["used", "tried", "again", "by", "10.0.0.1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import hmac
 import json
@@ -10,13 +11,14 @@ import re
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd import keyfile, tap
+from chatd import ctl, keyfile, tap
 from chatd.server.limits import Limits
 from chatd.wire import handshake
 from chatd.wire.channel import Channel
@@ -30,6 +32,15 @@ from tests.helpers import ROOT, Daemon, project_environment
 README = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def ctl_words(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The commands of `parser`, and theirs."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield word
+                yield from ctl_words(inner)
 
 
 def block(text: str, language: str, number: int = 0) -> str:
@@ -256,6 +267,16 @@ class ReadmeTests(SynchronousTestCase):
 
 class OperationsTests(SynchronousTestCase):
     """docs/operations.md."""
+
+    def test_commands(self) -> None:
+        """It names every command of chatctl, and every action of each."""
+        for word in ctl_words(ctl.parser()):
+            self.assertIn(word, self.names())
+
+    def names(self) -> set[str]:
+        """The words that stand behind chatctl, or alone in backquotes."""
+        quoted = re.findall(r"`(?:chatctl )?([^`]+)`", OPERATIONS)
+        return {word for each in quoted for word in each.split()}
 
     def test_options(self) -> None:
         """The table has each option of the daemon, and no other."""

@@ -53,6 +53,8 @@ class Listener:
     description: str
     endpoint: IStreamServerEndpoint
     factory: IProtocolFactory
+    busy: str = ""
+    """What to say where another has it; empty: the system's words."""
 
 
 class Companion(Protocol):
@@ -118,7 +120,7 @@ class ChatService(Service):
             if failures:
                 for port in self._ports:
                     port.stopListening()
-                raise StartError(_cannot_listen(each.description, failures[0].value))
+                raise StartError(each.busy or _cannot_listen(each, failures[0].value))
 
     def startService(self) -> None:
         if not self._listening:  # under twist nobody calls the privileged half
@@ -196,10 +198,10 @@ class ChatService(Service):
         _log.info("stopped")
 
 
-def _cannot_listen(description: str, error: BaseException | None) -> str:
+def _cannot_listen(listener: Listener, error: BaseException | None) -> str:
     cause = getattr(error, "socketError", error)
     reason = getattr(cause, "strerror", None) or str(cause)
-    return f"cannot listen on {description}: {reason}"
+    return f"cannot listen on {listener.description}: {reason}"
 
 
 def _own_name(address: IAddress) -> str:

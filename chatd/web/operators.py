@@ -25,4 +25,8 @@ def admin_listener(reactor: Any, path: Path, house: House) -> Listener:
         raise StartError(f"cannot listen on {path}: {error.strerror}") from None
     endpoint = UNIXServerEndpoint(reactor, address, mode=MODE, wantPID=True)
     admin = Admin(house, IReactorTime(reactor))
-    return Listener(f"unix:{path}", endpoint, site({"admin": admin}))
+    busy = (
+        f"another chatd uses {path.parent}, or {path.name} cannot be made there:"
+        " stop it, or choose another --state"
+    )
+    return Listener(f"unix:{path}", endpoint, site({"admin": admin}), busy)
