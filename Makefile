@@ -57,7 +57,7 @@ check-types: $(VENV)/.test
 
 check-tests: $(VENV)/.test
 	$(IN)/coverage erase
-	$(IN)/coverage run -m twisted.trial tests
+	$(IN)/coverage run -m twisted.trial -j 2 tests
 	$(IN)/coverage combine --quiet
 	$(IN)/coverage report
 

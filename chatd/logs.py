@@ -170,12 +170,20 @@ def observer(path: Path | None, style: str, level: str) -> ILogObserver:
     cannot be written.
     """
     out = Stream(sys.stdout) if path is None else LogFile(path)
+    set_level(level)
+    return FilteringLogObserver(LineObserver(out, FORMATS[style]), [_filter])
+
+
+_filter = LogLevelFilterPredicate()  # of one process
+
+
+def set_level(level: str) -> None:
+    """Log this level, one of LEVELS, and what is above, from now on."""
     wanted = LEVELS[level]
     # What others log of their own life is of use to those who look for faults.
     foreign = wanted if wanted is LogLevel.debug else max(wanted, LogLevel.warn)
-    filtered = LogLevelFilterPredicate(defaultLogLevel=foreign)
-    filtered.setLogLevelForNamespace("chatd", wanted)
-    return FilteringLogObserver(LineObserver(out, FORMATS[style]), [filtered])
+    _filter.setLogLevelForNamespace("", foreign)
+    _filter.setLogLevelForNamespace("chatd", wanted)
 
 
 def under(

@@ -21,10 +21,13 @@ class Flood:
     ) -> None:
         """`rate` 0: no limit."""
         self._seconds = seconds
-        self._rate = rate
-        self._burst = burst
+        self._rate, self._burst = rate, burst
         self._keys = keys
         self._left: dict[Hashable, tuple[float, float]] = {}  # key: (left, when)
+
+    def limit(self, rate: float, burst: float) -> None:
+        """Other limits from now on; what was spent stays spent."""
+        self._rate, self._burst = rate, burst
 
     def take(self, key: Hashable, cost: float = 1.0) -> float:
         """Spend `cost`. 0, or the seconds until it can be spent: then nothing was."""

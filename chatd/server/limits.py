@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from chatd.wire.framing import token_length
 from chatd.wire.plain import DEFAULT_FRAME
@@ -13,9 +13,12 @@ SMALLEST_FRAME = 3 * LARGEST_BODY + 4096  # protocol section 1
 LARGEST_FRAME = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Limits:
-    """What one daemon allows. Sizes in bytes, times in seconds."""
+    """What one daemon allows. Sizes in bytes, times in seconds.
+
+    One object for all that obey it: `adopt` changes what holds while people talk.
+    """
 
     frame: int = DEFAULT_FRAME
     """The largest plaintext."""
@@ -57,6 +60,16 @@ class Limits:
     guesses: float = 0.5
     """Failed handshakes a second of one address, in the long run."""
     guess_burst: float = 30.0
+
+    def adopt(self, others: Limits) -> list[str]:
+        """Be as `others` from now on; what has changed, in words."""
+        changes = []
+        for each in fields(self):
+            old, new = getattr(self, each.name), getattr(others, each.name)
+            if old != new:
+                setattr(self, each.name, new)
+                changes.append(f"{each.name} {old} -> {new}")
+        return changes
 
     @property
     def longest_token(self) -> int:

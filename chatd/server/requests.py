@@ -78,6 +78,13 @@ class Requests:
         self._messages_of_address = Flood(clock.seconds, 10 * rate, 10 * burst)
         self._requests = Flood(clock.seconds, limits.requests, limits.request_burst)
 
+    def relimit(self) -> None:
+        """The limits have changed."""
+        limits = self._limits
+        rate, burst = limits.messages, limits.message_burst
+        self._messages.limit(rate, burst)
+        self._messages_of_address.limit(10 * rate, 10 * burst)
+
     def answer(self, session: LiveSession, request: Request | Invalid) -> None:
         """Answer `request`, now or later, exactly once."""
         reads = self._reads

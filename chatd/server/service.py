@@ -83,10 +83,12 @@ class ChatService(Service):
         notify: Callable[[str], None],
         companions: Sequence[Companion] = (),
         others: Sequence[Listener] = (),
+        reconfigure: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
         """`endpoints`: with their descriptions as the operator wrote them;
         `others`: what else listens; `observer`: becomes the log of the application
-        that this service joins; `notify`: tells the service manager, sd_notify(3).
+        that this service joins; `notify`: tells the service manager, sd_notify(3);
+        `reconfigure`: reads the configuration again, and says what has changed.
         """
         self._reactor = reactor
         self._listeners = [
@@ -101,6 +103,7 @@ class ChatService(Service):
         self._observer = observer
         self._notify = notify
         self._companions = companions
+        self._reconfigure = reconfigure
         self._ports: list[IListeningPort] = []
         self._listening = False
         self._fault: str | None = None
@@ -151,17 +154,23 @@ class ChatService(Service):
         self._notify(f"READY=1\nSTATUS=listening on {addresses}")
 
     def reload(self) -> None:
-        """Read the key files again; with a fault in one, all stays as it was."""
+        """Read keys and configuration again; nobody is disconnected for it.
+
+        With a fault in a key file all stays as it was; with one in the configuration
+        that does.
+        """
         try:
             self._keyring.reload()
-        except (KeyFileError, OSError) as error:
+            changes = self._reconfigure()
+        except (KeyFileError, OSError, StartError) as error:
             _log.error("reload-failed", reason=str(error))
         else:
-            self._reloaded()
+            self._reloaded(changes)
 
-    def _reloaded(self) -> None:
+    def _reloaded(self, changes: Sequence[str] = ()) -> None:
         users = len(self._keyring.users.names)
-        _log.info("reloaded", keys=" ".join(self._keyring.ids), users=users)
+        more = {"changed": "; ".join(changes)} if changes else {}
+        _log.info("reloaded", keys=" ".join(self._keyring.ids), users=users, **more)
         self._hub.dismiss()
 
     def _look(self) -> None:
