@@ -91,6 +91,7 @@ class ChatService(Service):
         `reconfigure`: reads the configuration again, and says what has changed.
         """
         self._reactor = reactor
+        self._others = len(others)
         self._listeners = [
             *(Listener(described, each, factory) for described, each in endpoints),
             *others,
@@ -142,10 +143,14 @@ class ChatService(Service):
             (signal.SIGUSR1, lambda: None),  # logrotate's habit: the log needs none
         ):
             _on_signal(self._reactor, number, act)
-        addresses = ", ".join(_own_name(port.getHost()) for port in self._ports)
+        places = [_own_name(port.getHost()) for port in self._ports]
+        for_chat = len(self._listeners) - self._others
+        addresses = ", ".join(places[:for_chat])
+        also = ", ".join(places[for_chat:])
         _log.info(
             "listening",
             addresses=addresses,
+            **({"also": also} if also else {}),
             version=__version__,
             keys=" ".join(self._keyring.ids),
         )

@@ -21,6 +21,13 @@ from tests.helpers import (
     read_frame,
 )
 
+_HANDING_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 class ActivatedDaemon(Daemon):
     """A real daemon that is given its port as fd 3 (sd_listen_fds(3))."""
@@ -33,18 +40,18 @@ class ActivatedDaemon(Daemon):
     def _launch(self) -> None:
         name = f"chatd-test-{os.getpid()}-{os.urandom(4).hex()}"
         fd = self.given.fileno()
-        given = "LISTEN_FDS=1 LISTEN_FDNAMES=chatd.socket LISTEN_PID=$$"
-        script = f'exec env {given} "$@" 3<&{fd}'
+        given = {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "chatd.socket"}
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind("\0" + name)
             ready.settimeout(0.1)
             with self.log_path.open("ab") as log:
                 self.process = subprocess.Popen(
                     [
-                        *("sh", "-c", script, "sh", sys.executable, "-m", "chatd"),
+                        *(sys.executable, "-c", _HANDING_OVER, str(fd)),
+                        *(sys.executable, "-m", "chatd"),
                         *("--state", str(self.state), *self._options),
                     ],
-                    env=project_environment(NOTIFY_SOCKET="@" + name),
+                    env=project_environment(NOTIFY_SOCKET="@" + name, **given),
                     pass_fds=[fd],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
