@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ class SessionTests(TestCase):
         return program
 
     async def online(self) -> None:
+        await self.stage.until(self.window.root.winfo_viewable)
         status = self.window.side.status
         await self.stage.until(lambda: "Online" in str(status.cget("text")))
 
@@ -122,6 +124,7 @@ class SessionTests(TestCase):
         self.assertRegex(preferred.geometry, r"^801x555\+")
         self.window = self.stage.window(preferred).window
         self.assertIn("disk at 97 %", self.shown())
+        await self.stage.until(self.window.root.winfo_viewable)
         self.assertEqual(self.window.composer.get(), "half a thought")
         self.assertTrue(self.window._theme.palette.dark)
 
@@ -138,6 +141,8 @@ class SessionTests(TestCase):
             text=True,
         )
         line = next(w for w in made.stdout.split() if w.startswith("chatd://"))
+        self.stage.daemon.signal(signal.SIGHUP)  # or it looks in half a second
+        await self.stage.until(lambda: "users=1" in self.stage.daemon.log())
         for used in (False, True):
             path = Path(self.mktemp()).absolute() / "nils.key"
             self.window = self.stage.window(Preferences(), path).window

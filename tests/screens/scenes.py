@@ -18,6 +18,7 @@ def _preferred(look: str) -> Preferences:
 
 
 async def _online(stage: Stage, program: Program) -> None:
+    await stage.until(program.window.root.winfo_viewable)
     side = program.window.side
     await stage.until(lambda: "Online" in str(side.status.cget("text")))
     people = {"jonas", "priya", "wei"}
