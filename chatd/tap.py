@@ -101,11 +101,11 @@ def makeService(options: Options) -> IService:
         notify,
         [hooks],
         others,
-        lambda: _reconfigure(clock, options, limits, requests),
+        lambda: reconfigure(clock, options, limits, requests),
     )
 
 
-def _reconfigure(
+def reconfigure(
     clock: IReactorTime, options: Options, limits: Limits, requests: Requests
 ) -> list[str]:
     """Let the options in the file hold that can while people talk; what changed.

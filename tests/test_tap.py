@@ -15,7 +15,7 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatd import listening, tap
+from chatd import listening, logs, tap
 from chatd.server.limits import Limits
 from chatd.server.service import (
     ChatService,
@@ -24,6 +24,7 @@ from chatd.server.service import (
     sd_notify,
 )
 from chatd.wire.plain import DEFAULT_FRAME
+from tests.server.house import House
 
 
 def options(*words: str) -> tap.Options:
@@ -247,3 +248,56 @@ class NotifyTests(SynchronousTestCase):
         sd_notify(None)("READY=1")
         sd_notify("")("READY=1")
         sd_notify("@chatd-test-nobody-listens-here")("READY=1")
+
+
+class ReconfigureTests(SynchronousTestCase):
+    """What SIGHUP takes up from the configuration file."""
+
+    def test_changes(self) -> None:
+        """Limits and the level hold; what needs a restart is said."""
+        path = Path(self.mktemp())
+        path.write_text("[chatd]\nlisten = tcp:1\n")
+        options = tap.Options()
+        options.parseOptions(["--config", str(path), "--ttl", "60"])
+        house = House(self, options.limits())
+        path.write_text(
+            "[chatd]\nlisten = tcp:2\nhttp = tcp:3\nmessage-rate = 2\nttl = 5\n"
+            "log-level = warn\nname = other\n"
+        )
+        levels: list[str] = []
+        self.patch(logs, "set_level", levels.append)
+
+        def again() -> list[str]:
+            return tap.reconfigure(house.clock, options, house.limits, house.requests)
+
+        changes = again()
+        house.clock.advance(0)
+        self.assertEqual(
+            changes,
+            [
+                "messages 50.0 -> 2.0",
+                "message_burst 500.0 -> 20.0",
+                "log-level info -> warn",
+                "name: after a restart",
+                "listen: after a restart",
+                "http: after a restart",
+            ],
+        )
+        self.assertEqual((house.limits.messages, house.limits.ttl), (2.0, 60))
+        self.assertEqual(levels, ["warn"])
+        alice = house.session("alice")
+        alice.ask("join", room="#ops")
+        codes = [alice.say("#ops", "x", f"m{n}").get("code") for n in range(21)]
+        self.assertEqual(codes, [None] * 20 + ["slow-down"])
+
+    def test_fault(self) -> None:
+        """A fault in the file is one line, and changes nothing."""
+        path = Path(self.mktemp())
+        path.write_text("[chatd]\n")
+        options = tap.Options()
+        options.parseOptions(["--config", str(path)])
+        house = House(self, options.limits())
+        path.write_text("[chatd]\nmessage-rate = many\n")
+        with self.assertRaises(StartError):
+            tap.reconfigure(house.clock, options, house.limits, house.requests)
+        self.assertEqual(house.limits.messages, 50.0)

@@ -103,6 +103,7 @@ class Tail:
         self._reading = False
         _log.error("read-failed", room=self._room.name)
         if not self._gone:
+            self._request.unregisterProducer()
             self._request.finish()
 
     def _ended(self, _: object) -> None:
