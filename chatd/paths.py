@@ -14,7 +14,7 @@ JOURNAL_NAME = "journal.db"
 ADMIN_NAME = "admin.sock"
 """Where the daemon listens to its operator."""
 _LONGEST_SOCKET = 90
-"""Bytes of a UNIX socket's path, with room for the name of its lock: unix(7)."""
+"""Bytes of a UNIX socket's path: unix(7) has room for some more."""
 
 
 def default_state(environ: Mapping[str, str]) -> Path:
