@@ -58,8 +58,12 @@ def add_commands(commands: Any) -> None:
     add(commands, "unban", "accept them again", _unban, "KEY-OR-NAME")
     add(commands, "say", "say a line in a room as the server", _say, "ROOM", "TEXT")
     tail = add(commands, "tail", "print what is said in a room", ctl_views.tail, "ROOM")
-    tail.add_argument(
-        "-n", type=int, default=10, metavar="N", help="begin so far back (default 10)"
+    where = tail.add_mutually_exclusive_group()
+    where.add_argument(
+        "-n", type=_number, default=10, metavar="N", help="so many back (default 10)"
+    )
+    where.add_argument(
+        "--from", dest="start", type=_number, metavar="SEQ", help="from this message on"
     )
     add(
         commands,
@@ -122,6 +126,12 @@ def _duration(text: str) -> int:
     if not seconds:
         raise argparse.ArgumentTypeError(f"{text[:40]!r}: give a time like 30m or 7d")
     return seconds
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give a number")
+    return int(text)
 
 
 def _days(text: str) -> int | None:

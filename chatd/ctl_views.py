@@ -46,6 +46,7 @@ async def status(daemon: Daemon, args: argparse.Namespace) -> None:
     told = await daemon.get("status")
     lines = [
         f"chatd {told['version']}, pid {told['pid']}, since {moment(told['started'])}",
+        f"listens on {', '.join(told['listening'])}; the store is {told['store']}",
         "ready" if told["ready"] else "NOT READY: " + "; ".join(told["reasons"]),
         f"{told['connections']} connections: {told['sessions']} sessions of users,"
         f" {told['guests']} of guests",
@@ -108,6 +109,7 @@ async def sessions(daemon: Daemon, args: argparse.Namespace) -> None:
         "CONNECTION": of("connection"),
         "NAME": of("name"),
         "PEER": of("peer"),
+        "SINCE": lambda i: moment(i["since"]),
         "KEY": of("key"),
         "ROOMS": of("rooms"),
         "IN FLIGHT": of("in_flight"),
@@ -135,10 +137,11 @@ async def tail(daemon: Daemon, args: argparse.Namespace) -> None:
             return
         body = message.get("body")
         text = "(removed)" if body is None else printable(body.replace("\n", " ⏎ "))
-        said = f"{moment(message['time'])} {printable(message['sender'])}: {text}"
-        print(said, flush=True)
+        when, sender = moment(message["time"]), printable(message["sender"])
+        print(f"{message['seq']} {when} {sender}: {text}", flush=True)
 
-    await daemon.stream("tail", told, room=args.room, count=max(0, args.n))
+    after = None if args.start is None else args.start - 1
+    await daemon.stream("tail", told, room=args.room, count=args.n, after=after)
 
 
 async def trace(daemon: Daemon, args: argparse.Namespace) -> None:

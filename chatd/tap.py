@@ -83,6 +83,7 @@ def makeService(options: Options) -> IService:
         operator,
         time.time,
         time.time(),
+        lambda: service.addresses,
     )
     journal.measured, journal.away = hub.meters.committed, hub.meters.set_away
     inbox = Inbox(world, hooks, os.urandom, limits.body)
@@ -91,7 +92,7 @@ def makeService(options: Options) -> IService:
         admin_listener(reactor, state / ADMIN_NAME, house),
     ]
     notify = sd_notify(os.environ.get("NOTIFY_SOCKET"))
-    return ChatService(
+    service = ChatService(
         IReactorFromThreads(reactor),
         endpoints,
         factory,
@@ -103,6 +104,7 @@ def makeService(options: Options) -> IService:
         others,
         lambda: reconfigure(clock, options, limits, requests),
     )
+    return service
 
 
 def reconfigure(

@@ -76,7 +76,7 @@ class ChatProtocol(Protocol):
         self.live: LiveSession | None = None  # the same
         self.frames: list[bytes] = []  # received, not yet answered
         self.closing = False
-        self.heard = factory.seconds()  # when bytes last came
+        self.began = self.heard = factory.seconds()  # when bytes last came
         self._socket: socket.socket | None = None  # to write to past the transport
         self._ending = False  # whether the peer has closed its half
         self._held = False  # whether it is not read from, for what it asked waits

@@ -143,7 +143,7 @@ class ChatService(Service):
             (signal.SIGUSR1, lambda: None),  # logrotate's habit: the log needs none
         ):
             _on_signal(self._reactor, number, act)
-        places = [_own_name(port.getHost()) for port in self._ports]
+        places = self.addresses
         for_chat = len(self._listeners) - self._others
         addresses = ", ".join(places[:for_chat])
         also = ", ".join(places[for_chat:])
@@ -157,6 +157,11 @@ class ChatService(Service):
         gc.collect()
         gc.freeze()  # what stands now stays: full collections need not look at it
         self._notify(f"READY=1\nSTATUS=listening on {addresses}")
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens: for conversations, then for what else there is."""
+        return [_own_name(port.getHost()) for port in self._ports]
 
     def reload(self) -> None:
         """Read keys and configuration again; nobody is disconnected for it.

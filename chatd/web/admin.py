@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -20,12 +20,14 @@ from twisted.web.server import NOT_DONE_YET, Request
 from chatd.server.policy import NotDecided
 from chatd.web import views
 from chatd.web.house import House
-from chatd.web.site import answer_json
+from chatd.web.site import answer_error, answer_json
 from chatd.web.streams import Tail, Work
 from chatd.wire.json_text import BadJSON, Object, read_object
 from chatd.wire.messages import is_integer
 
 _log = Logger()
+
+_STREAMS = ("tail", "backup", "verify")
 
 _Act: TypeAlias = Callable[["Wish"], Awaitable[Object]]
 
@@ -68,7 +70,7 @@ class Admin(Resource):
         super().__init__()
         self._house, self._clock = house, clock
         operator = house.operator
-        self._reads: dict[str, Callable[[], Any]] = {
+        self._reads: dict[str, Callable[[], Object]] = {
             "status": lambda: views.status(house),
             "rooms": lambda: {"rooms": views.rooms(house)},
             "users": lambda: {"users": views.users(house)},
@@ -103,27 +105,26 @@ class Admin(Resource):
             "hook/remove": lambda w: _done(house.hooks.remove(w.text("id"))),
         }
 
-    def render_GET(self, request: Request) -> bytes:
-        read = self._reads.get(_path(request))
-        if read is None:
-            return _error(request, 404, "there is nothing of this name")
-        return answer_json(request, read())
-
-    def render_POST(self, request: Request) -> bytes | int:
+    def render(self, request: Request) -> bytes | int:
         path = _path(request)
+        method = "GET" if path in self._reads else "POST"
+        if not (path in self._reads or path in self._acts or path in _STREAMS):
+            return answer_error(request, 404, "there is nothing of this name")
+        if request.method != method.encode():
+            request.setHeader("Allow", method)
+            return answer_error(request, 405, f"ask for it by {method}")
         try:
             wish = Wish(_members(request))
-            if path == "tail":
-                return self._tail(request, wish)
-            if path in ("backup", "verify"):
-                work = self._backup(wish) if path == "backup" else self._verify()
-                return Work(self._clock, request).begin(work)
-            act = self._acts.get(path)
-            if act is None:
-                return _error(request, 404, "there is nothing of this name")
-            doing = Deferred.fromCoroutine(_awaited(act(wish)))
+            match path:
+                case "tail":
+                    return self._tail(request, wish)
+                case "backup":
+                    return Work(self._clock, request).begin(self._backup(wish))
+                case "verify":
+                    return Work(self._clock, request).begin(self._verify())
         except BadWish as fault:
-            return _error(request, 400, str(fault))
+            return answer_error(request, 400, str(fault))
+        doing = Deferred.fromCoroutine(self._do(path, wish))
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
 
@@ -135,11 +136,16 @@ class Admin(Resource):
         def refuse(failure: Failure) -> None:
             code, why = _fault(failure)
             if not gone:
-                request.write(_error(request, code, why))
+                request.write(answer_error(request, code, why))
                 request.finish()
 
         doing.addCallback(answer).addErrback(refuse)
         return NOT_DONE_YET
+
+    async def _do(self, path: str, wish: Wish) -> Object:
+        if path in self._reads:
+            return self._reads[path]()
+        return await self._acts[path](wish)
 
     # The longer ones.
 
@@ -173,12 +179,14 @@ class Admin(Resource):
         return {"id": id, "token": token}
 
     def _tail(self, request: Request, wish: Wish) -> int:
+        """From behind `after` on, or the last `count`; else what comes from now on."""
         room = self._house.hub.rooms.get(wish.text("room"))
-        if room is None:
+        if room is None or not room.public:
             raise BadWish("there is no such room")
-        count, after = wish.number("count"), room.head.last
-        if count is not None:
-            after = max(room.head.first - 1, after - count)
+        after, count = wish.number("after"), wish.number("count")
+        if after is None:
+            after = room.head.last - (count or 0)
+        after = min(max(room.head.first - 1, after), room.head.last)
         return Tail(self._house, request, room, after).begin()
 
     def _backup(self, wish: Wish) -> Deferred[Object]:
@@ -204,10 +212,6 @@ async def _done(act: Awaitable[object]) -> Object:
     return {}
 
 
-async def _awaited(act: Awaitable[Object]) -> Object:
-    return await act
-
-
 def _path(request: Request) -> str:
     return b"/".join(request.postpath or []).decode(errors="replace")
 
@@ -228,7 +232,3 @@ def _fault(failure: Failure) -> tuple[int, str]:
         return 400, str(error)
     _log.failure("admin-failed", failure)
     return 500, "something failed here: the log has it"
-
-
-def _error(request: Request, code: int, why: str) -> bytes:
-    return answer_json(request, {"error": why}, code)

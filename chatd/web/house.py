@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chatd.journal.journal import SQLiteJournal
@@ -31,6 +31,8 @@ class House:
     """Seconds since the epoch."""
     started: float
     """The same, when it was started."""
+    listening: Callable[[], Sequence[str]]
+    """The addresses."""
 
     @property
     def meters(self) -> Meters:

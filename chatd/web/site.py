@@ -31,8 +31,8 @@ class BoundedRequest(Request):
 
     def process(self) -> None:
         if self._received > LONGEST_BODY:
-            self.setResponseCode(413)
-            self.write(b"longer than %d bytes: send less\n" % LONGEST_BODY)
+            why = f"longer than {LONGEST_BODY} bytes: send less"
+            self.write(answer_error(self, 413, why))
             self.finish()
         else:
             super().process()
@@ -58,9 +58,23 @@ class Limited(WrappingFactory):
         return cast(ProtocolWrapper, None if full else super().buildProtocol(addr))
 
 
+class _Root(Resource):
+    """Holds what is served; anything else is not there."""
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return _Nothing()
+
+
+class _Nothing(Resource):
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        return answer_error(request, 404, "there is nothing at this address")
+
+
 def site(children: Mapping[str, IResource]) -> IProtocolFactory:
     """A server of these resources, by the first segment of their paths."""
-    root = Resource()
+    root = _Root()
     for name, child in children.items():
         root.putChild(name.encode(), child)
     pages = QuietSite(root, requestFactory=BoundedRequest, timeout=IDLE_SECONDS)
@@ -73,3 +87,8 @@ def answer_json(request: Request, value: object, code: int = 200) -> bytes:
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"cache-control", b"no-store")
     return write(value) + b"\n"
+
+
+def answer_error(request: Request, code: int, why: str) -> bytes:
+    """The same for what was not done: `why` says what to do."""
+    return answer_json(request, {"error": why}, code)

@@ -33,6 +33,7 @@ class Work:
     def begin(self, work: Deferred[Object]) -> int:
         self._request.setHeader(b"content-type", b"application/x-ndjson")
         self._request.notifyFinish().addBoth(self._ended)
+        self._request.write(b"")  # the headers: it goes on
         self._ticking.start(1.0, now=False)
         work.addCallbacks(self._end, self._failed)
         return NOT_DONE_YET
@@ -74,6 +75,7 @@ class Tail:
     def begin(self) -> int:
         self._request.setHeader(b"content-type", b"application/x-ndjson")
         self._request.notifyFinish().addBoth(self._ended)
+        self._request.write(b"")  # the headers: whoever asked need not doubt
         self._request.registerProducer(self, True)
         self._house.hub.watchers.append(self._moved)
         self._pump()

@@ -23,6 +23,8 @@ def status(house: House) -> Object:
         "uptime": int(house.now() - house.started),
         "ready": not house.unready(),
         "reasons": house.unready(),
+        "store": "away" if meters.away else "open" if house.hub.opened else "closed",
+        "listening": list(house.listening()),
         "keys": list(house.keyring.ids),
         "users": len(house.users.names),
         "connections": len(house.factory.connections),
@@ -84,6 +86,7 @@ def users(house: House) -> list[Object]:
 def sessions(house: House) -> list[Object]:
     """All live sessions."""
     found = []
+    now, clock = house.now(), house.factory.seconds()
     for connection in sorted(house.factory.connections, key=lambda each: each.number):
         live = connection.live
         if live is not None and live.proven:
@@ -92,6 +95,7 @@ def sessions(house: House) -> list[Object]:
                     "connection": connection.number,
                     "name": live.who.name,
                     "peer": connection.peer,
+                    "since": int((now - (clock - connection.began)) * 1000),
                     "key": live.who.key.id,
                     "in_flight": live.in_flight,
                     "rooms": len(live.subscriptions),

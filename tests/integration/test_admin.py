@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -157,19 +157,28 @@ class VerbTests(AdminCase):
         alice.ask("join", room="#ops")
         alice.ask("send", room="#ops", body="before\x1b", id="m0")
         alice.ask("send", room="#ops", body="before", id="m1")
-        tail = subprocess.Popen(
-            [sys.executable, "-m", "chatd.ctl", "tail", "#ops", "--state", self.state],
+        tail = self.tail("#ops")
+        self.assertIn("alice: before", tail.readline())
+        alice.ask("send", room="#ops", body="after", id="m2")
+        self.assertIn("alice: after", tail.readline())
+        code, _, err = self.ctl("tail", "#none")
+        self.assertEqual((code, err), (1, "chatctl: there is no such room\n"))
+        later = self.tail("#ops", "--from", "2")
+        self.assertTrue(later.readline().startswith("2 "))
+
+    def tail(self, *argv: str) -> IO[str]:
+        """What it prints."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatd.ctl", "tail", *argv, "--state", self.state],
             stdout=subprocess.PIPE,
             text=True,
             env=project_environment(),
         )
-        self.addCleanup(tail.wait, SECONDS)
-        self.addCleanup(tail.kill)
-        assert tail.stdout is not None
-        self.addCleanup(tail.stdout.close)
-        self.assertIn("alice: before", tail.stdout.readline())
-        alice.ask("send", room="#ops", body="after", id="m2")
-        self.assertIn("alice: after", tail.stdout.readline())
+        self.addCleanup(process.wait, SECONDS)
+        self.addCleanup(process.kill)
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        return process.stdout
 
     def test_hooks(self) -> None:
         """Added, listed and removed; the secret is shown once."""

@@ -64,6 +64,7 @@ class AdminCase(SynchronousTestCase):
             operator,
             server.now,
             server.now(),
+            lambda: ["127.0.0.1:5577"],
         )
         root = Resource()
         root.putChild(b"admin", Admin(self.house, server.clock))
@@ -111,6 +112,10 @@ class LookTests(AdminCase):
         self.assertTrue(told["ready"])
         self.assertEqual((told["sessions"], told["guests"]), (1, 0))
         self.assertEqual((told["acks"], told["waiting"]), (1, 3))
+        self.assertEqual(told["listening"], ["127.0.0.1:5577"])
+        self.assertEqual(told["store"], "open")
+        self.server.hub.meters.set_away(True)
+        self.assertEqual(self.get("status")["store"], "away")
 
     def test_rooms(self) -> None:
         """Rooms, not conversations between two."""
@@ -126,6 +131,11 @@ class LookTests(AdminCase):
         (session,) = self.get("sessions")["sessions"]
         self.assertTrue(user["online"])
         self.assertEqual(user["key"], session["key"])
+        since = session["since"]
+        self.server.clock.advance(5)
+        (session,) = self.get("sessions")["sessions"]
+        self.assertEqual(session["since"], since)
+        self.assertEqual(since, int(self.server.now() * 1000) - 5000)
 
     def test_trace(self) -> None:
         """Each step, never the text."""
@@ -199,13 +209,23 @@ class ActTests(AdminCase):
             self.assertIn(word, told["error"])
         self.assertEqual(self.ask("GET", "none")[0], 404)
 
+    def test_method(self) -> None:
+        """What reads is for GET, what acts for POST; nothing else is there."""
+        for method, what in (("POST", "status"), ("GET", "kick"), ("PUT", "verify")):
+            code, told = self.ask(method, what)
+            self.assertEqual(code, 405)
+            self.assertIn("ask for it by", told["error"])
+
     def test_bug(self) -> None:
         """What goes wrong here is in the log, and the answer says that."""
         self.patch(self.house.operator, "kick", lambda name: 1 / 0)
         code, told = self.ask("POST", "kick", b'{"name":"alice"}')
         self.assertEqual(code, 500)
         self.assertIn("log", told["error"])
+        self.server.hub.__dict__["rooms"] = None
+        self.assertEqual(self.ask("GET", "rooms")[0], 500)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 
 class StreamTests(AdminCase):
@@ -250,6 +270,31 @@ class StreamTests(AdminCase):
         self.agent.flush()
         bodies = [json.loads(x)["body"] for x in b"".join(lines).splitlines()]
         self.assertEqual(bodies, ["hush-hush", "more"])
+
+    def test_tail_position(self) -> None:
+        """From behind a message, from the first one left, from the last one there."""
+        for body in ("b", "c"):
+            self.alice.say("#ops", body)
+        for asked, first in (("1", "b"), ("0", "hush-hush"), ("2", "c"), ("99", "d")):
+            data = b'{"room":"#ops","after":%b}' % asked.encode()
+            _, lines = self.begin("POST", "tail", data)
+            if asked == "99":
+                self.alice.say("#ops", "d")
+                self.agent.flush()
+            said = json.loads(b"".join(lines).splitlines()[0])
+            self.assertEqual(said["body"], first, asked)
+
+    def test_conversations(self) -> None:
+        """What two say to each other is not the operator's to read here."""
+        self.server.user("bob")
+        self.alice.say("@alice+bob", "x")
+        code, told = self.ask("POST", "tail", b'{"room":"@alice+bob","count":5}')
+        self.assertEqual((code, told["error"]), (400, "there is no such room"))
+
+    def test_headers_at_once(self) -> None:
+        """That it goes on is told before there is anything to say."""
+        response, lines = self.begin("POST", "tail", b'{"room":"#ops"}')
+        self.assertEqual((response.code, lines), (200, []))
 
     def test_tail_fails(self) -> None:
         """A log that cannot be read ends it."""

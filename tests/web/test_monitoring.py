@@ -46,6 +46,7 @@ class MonitoringCase(SynchronousTestCase):
             cast(Any, None),
             server.now,
             server.now(),
+            list,
         )
 
     def families(self) -> list[Metric]:

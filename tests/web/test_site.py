@@ -52,9 +52,15 @@ class SiteTests(SynchronousTestCase):
         """At the limit it is taken, at one more it is not kept: 413."""
         said = self.post("length", LONGEST_BODY)
         self.assertIn(b'{"length":%d}' % LONGEST_BODY, said)
-        self.assertTrue(
-            self.post("length", LONGEST_BODY + 1).startswith(b"HTTP/1.1 413")
-        )
+        said = self.post("length", LONGEST_BODY + 1)
+        self.assertTrue(said.startswith(b"HTTP/1.1 413"))
+        self.assertIn(b'{"error":"longer than', said)
+
+    def test_nothing(self) -> None:
+        """An error is JSON, too, where nothing is."""
+        said = self.post("other", 1)
+        self.assertTrue(said.startswith(b"HTTP/1.1 404"))
+        self.assertIn(b'{"error":"there is nothing', said)
 
     def test_connections(self) -> None:
         """One more than so many at once is turned away."""
