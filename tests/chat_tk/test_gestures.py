@@ -57,7 +57,7 @@ class KeyTests(RoomCase):
         field.insert(0, "#no room")
         self.keys(field, "<Return>")
         self.assertEqual(field.get(), "#no room")
-        self.assertTrue(self.window.trouble.winfo_ismapped())
+        self.until(self.window.trouble.winfo_ismapped)
 
     def test_list_by_keys(self) -> None:
         """The list of conversations has the focus, a ring, and the arrow keys."""
@@ -113,10 +113,10 @@ class KeyTests(RoomCase):
         self.presenter.writing.submit("frist")
         self.keys(self.field, "<Up>")
         self.assertEqual(self.window.composer.get(), "frist")
-        self.assertTrue(self.window.composer.editing.winfo_ismapped())
+        self.until(self.window.composer.editing.winfo_ismapped)
         self.keys(self.field, "<Escape>")
         self.assertEqual(self.window.composer.get(), "")
-        self.assertFalse(self.window.composer.editing.winfo_ismapped())
+        self.until(lambda: not self.window.composer.editing.winfo_ismapped())
         self.keys(self.field, "<Up>")
         self.window.composer.put("first")
         self.keys(self.field, "<Return>")

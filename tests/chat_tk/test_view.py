@@ -67,10 +67,10 @@ class ConversationTests(ViewTestCase):
         self.keys(self.field, "<Prior>", "<Prior>")
         self.assertFalse(self.at_end())
         self.answer()
-        self.assertTrue(self.window.list.below.winfo_ismapped())
+        self.until(self.window.list.below.winfo_ismapped)
         self.window.list.below.invoke()
         self.until(self.at_end)
-        self.assertFalse(self.window.list.below.winfo_ismapped())
+        self.until(lambda: not self.window.list.below.winfo_ismapped())
 
     def test_list_is_bounded_and_keeps_the_readers_place(self) -> None:
         """When the oldest page goes, what is in view does not move."""
@@ -124,7 +124,7 @@ class FrameTests(ViewTestCase):
         self.cable.flow()
         self.cable.pass_time(1)
         self.rest()
-        self.assertTrue(self.window.banner.winfo_ismapped())
+        self.until(self.window.banner.winfo_ismapped)
         self.assertIn("here:1", str(self.window.banner.text.cget("text")))
         detail = str(self.window.banner.detail.cget("text"))
         self.assertRegex(detail, r"Trying again in \d s")
@@ -132,7 +132,7 @@ class FrameTests(ViewTestCase):
         self.window.banner.retry.invoke()
         self.cable.flow()
         self.rest()
-        self.assertFalse(self.window.banner.winfo_ismapped())
+        self.until(lambda: not self.window.banner.winfo_ismapped())
 
     def test_theme_switch_keeps_the_conversation(self) -> None:
         """Dark, light and back: the same text and marks in other colours."""

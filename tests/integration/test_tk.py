@@ -123,7 +123,7 @@ class WindowTests(TestCase):
         keyfile.create(path, Key.generate(os.urandom))
         await self.open(daemon.port, path)
         await self.until(lambda: "wrong key" in self.banner())
-        self.assertTrue(self.window.banner.settings.winfo_ismapped())
+        await self.until(self.window.banner.settings.winfo_ismapped)
 
     async def test_first_run_asks_and_then_connects(self) -> None:
         """Without a key file the form is shown; with the right one it connects."""
@@ -133,7 +133,7 @@ class WindowTests(TestCase):
         self.window.form.values["key_path"].set(str(daemon.key_path))
         self.window.form.connect.invoke()
         await self.until(lambda: self.status().startswith("Online"))
-        self.assertFalse(self.window.form.winfo_ismapped())
+        await self.until(lambda: not self.window.form.winfo_ismapped())
 
 
 class Run(ProcessProtocol):
