@@ -24,7 +24,7 @@ from chatd.ctl_http import run as run_reactor
 from chatd.ctl_table import printable
 from chatd.wire.tokens import Key
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE = 0, 1, 2
 MOST_PINGS = 1_000_000
 
 _EXAMPLES = """examples:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseDone, ResponseFailed
 from twisted.web.iweb import IAgentEndpointFactory
@@ -21,7 +22,10 @@ from zope.interface import implementer
 from chatd import paths
 
 SECONDS = 30.0
-"""For an answer that is no stream."""
+"""For an answer; for the first word of a stream."""
+_ENDED = "the daemon ended before it answered"
+_SILENT = "the daemon does not answer: it is stopped, or very busy; see its log"
+INTERRUPTED = 130
 _LONGEST_LINE = 16 * 1024 * 1024
 
 
@@ -59,15 +63,18 @@ class _Socket:
 class Daemon:
     """The daemon of one state folder."""
 
-    def __init__(self, reactor: Any, state: Path) -> None:
-        self._state = state
+    def __init__(self, clock: IReactorTime, client: HTTPClient, state: Path) -> None:
+        self._clock, self._client, self._state = clock, client, state
+
+    @classmethod
+    def of(cls, reactor: Any, state: Path) -> Daemon:
+        """By the socket in `state`. Raises NoDaemon."""
         try:
             path = paths.socket_path((state / paths.ADMIN_NAME).absolute())
         except OSError:
             raise _absent(state) from None
         agent = Agent.usingEndpointFactory(reactor, _Socket(reactor, path))
-        self._client = HTTPClient(agent)
-        self._reactor = reactor
+        return cls(reactor, HTTPClient(agent), state)
 
     async def get(self, what: str) -> dict[str, Any]:
         """Raises NotDone."""
@@ -103,14 +110,21 @@ class Daemon:
         data = None if members is None else json.dumps(members).encode()
         url = f"http://chatd/admin/{what}"
         try:
-            return await self._client.request(method, url, data=data)
+            asked = self._client.request(method, url, data=data)
+            return await asked.addTimeout(SECONDS, self._clock)
         except (ConnectError, OSError):
             raise _absent(self._state) from None
-        except ResponseFailed:
-            raise NotDone("the daemon ended before it answered") from None
+        except ResponseFailed as error:  # a timeout is told so, too
+            cancelled = any(each.check(CancelledError) for each in error.reasons)
+            raise NotDone(_SILENT if cancelled else _ENDED) from None
 
     async def _whole(self, response: Any) -> dict[str, Any]:
-        body = await response.content().addTimeout(SECONDS, self._reactor)
+        try:
+            body = await response.content().addTimeout(SECONDS, self._clock)
+        except TimeoutError:
+            raise NotDone(_SILENT) from None
+        except ResponseFailed:
+            raise NotDone(_ENDED) from None
         told = _parsed(body)
         if response.code != 200:
             raise NotDone(str(told.get("error", f"it said {response.code}")))
@@ -145,7 +159,7 @@ def run_with_daemon(
         raise _absent(state)  # and no reactor has to be run for that
 
     async def work(reactor: Any) -> int:
-        return await command(Daemon(reactor, state))
+        return await command(Daemon.of(reactor, state))
 
     return run(work)
 
@@ -153,7 +167,7 @@ def run_with_daemon(
 def run(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     """Run the reactor until `work`, given the reactor, has its exit code.
 
-    130 where it was interrupted. Raises what `work` raises.
+    INTERRUPTED where a signal ended it. Raises what `work` raises.
     """
     from twisted.internet import reactor
 
@@ -165,12 +179,17 @@ def run(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         if global_reactor.running:
             global_reactor.stop()
 
+    def interrupted() -> None:
+        if not (codes or failures):
+            codes.append(INTERRUPTED)  # whatever the work says of its end
+
     def start() -> None:
+        global_reactor.addSystemEventTrigger("before", "shutdown", interrupted)
         working = Deferred.fromCoroutine(work(global_reactor))
         working.addCallbacks(codes.append, failures.append).addBoth(end)
 
     global_reactor.callWhenRunning(start)
     global_reactor.run()
-    for failure in failures:
-        failure.raiseException()
-    return codes[0] if codes else 130
+    if not codes:
+        failures[0].raiseException()
+    return codes[0]
