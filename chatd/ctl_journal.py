@@ -12,6 +12,7 @@ from typing import Any
 
 from chatd import ctl_http, paths, restoring
 from chatd.ctl_http import Daemon, NoDaemon
+from chatd.ctl_progress import Progress
 from chatd.journal import schema
 from chatd.journal.check import Verdict
 from chatd.restoring import NotRestored
@@ -43,23 +44,24 @@ def add_commands(commands: Any) -> None:
 
 def _backup(args: argparse.Namespace) -> int:
     """By the daemon, or without one from its file."""
-    target = args.file.absolute()
+    target, source = args.file.absolute(), _journal(args)
 
     async def ask(daemon: Daemon) -> int:
         await _worked(daemon, "backup", path=str(target))
         return OK
 
-    source = _journal(args)
     try:
-        ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
+        code = ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
     except NoDaemon:
         try:
-            with closing(_opened(source)) as connection:
-                schema.copy(connection, target)
+            with closing(_opened(source)) as store, _progress("backup") as progress:
+                schema.copy(store, target, progress.told)
         except sqlite3.Error as error:
             return _complain(f"no backup of {source}: {error}")
-    print(f"{args.file}: a whole copy of {source}")
-    return OK
+        code = OK
+    if code == OK:
+        print(f"{args.file}: a whole copy of {source}")
+    return code
 
 
 async def _worked(daemon: Daemon, what: str, **members: object) -> dict[str, Any]:
@@ -69,16 +71,17 @@ async def _worked(daemon: Daemon, what: str, **members: object) -> dict[str, Any
     def told(line: dict[str, Any]) -> None:
         nonlocal last
         last = line
-        if "seconds" in line and sys.stderr.isatty():
-            sys.stderr.write(f"\r{what}: {line['seconds']} s")
-            sys.stderr.flush()
+        progress.line(line)
 
-    await daemon.stream(what, told, **members)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
+    with _progress(what) as progress:
+        await daemon.stream(what, told, **members)
     if "error" in last or "seconds" in last or not last:
         raise ctl_http.NotDone(str(last.get("error", "the daemon ended before")))
     return last
+
+
+def _progress(what: str) -> Progress:
+    return Progress(what, sys.stderr)
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -92,17 +95,17 @@ def _verify(args: argparse.Namespace) -> int:
 
     path = args.file or _journal(args)
     try:
-        if args.file is None:
-            ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
-        else:
-            found = restoring.verdicts(path)
+        if args.file is not None:
+            raise NoDaemon
+        code = ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
+        if code != OK:
+            return code
     except NoDaemon:
         try:
-            found = restoring.verdicts(path)
+            with _progress("verify") as progress:
+                found = restoring.verdicts(path, progress.told)
         except NotRestored as error:
             return _complain(str(error))
-    except NotRestored as error:
-        return _complain(str(error))
     for each in found:
         if args.json:
             print(
@@ -125,14 +128,17 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _restore(args: argparse.Namespace) -> int:
-    state = ctl_http.state_of(args)
+    journal = _journal(args)
     try:
         if args.verify:
-            for line in restoring.losses(args.file, state / paths.JOURNAL_NAME):
+            with _progress("restore") as progress:
+                lines = restoring.losses(args.file, journal, progress.told)
+            for line in lines:
                 print(line)
             print(f"{args.file}: whole; chatctl restore puts it in place")
             return OK
-        kept = restoring.restore(args.file, state / paths.JOURNAL_NAME, print)
+        with _progress("restore") as progress:
+            kept = restoring.restore(args.file, journal, print, progress.told)
     except NotRestored as error:
         return _complain(str(error))
     if kept is not None:

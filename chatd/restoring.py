@@ -13,13 +13,14 @@ from pathlib import Path
 
 from chatd.journal import check, schema
 from chatd.journal.check import Verdict
+from chatd.journal.interface import Told, untold
 
 
 class NotRestored(Exception):
     """Why it was not done, in one line; nothing was changed."""
 
 
-def verdicts(path: Path) -> list[Verdict]:
+def verdicts(path: Path, told: Told = untold) -> list[Verdict]:
     """What each room of a store is. Raises NotRestored where it cannot be read."""
     try:
         with closing(_opened(path)) as connection:
@@ -28,28 +29,26 @@ def verdicts(path: Path) -> list[Verdict]:
                 raise NotRestored(
                     f"{path} was written by a newer chatd: install that one"
                 )
-            if (fault := check.file_fault(connection)) is not None:
-                raise NotRestored(f"{path}: {fault}")
-            return list(check.verdicts(connection))
+            return check.verify(connection, told=told)
     except FileNotFoundError:
         raise NotRestored(f"there is no {path}") from None
     except sqlite3.Error as error:
         raise NotRestored(f"cannot read {path}: {error}") from None
 
 
-def losses(backup: Path, journal: Path) -> list[str]:
+def losses(backup: Path, journal: Path, told: Told = untold) -> list[str]:
     """What the journal holds that the backup does not, in lines for people.
 
     Raises NotRestored where the backup is not whole.
     """
-    found = verdicts(backup)
+    found = verdicts(backup, told)
     if wrong := [each.fault for each in found if each.fault is not None]:
         raise NotRestored(f"{backup} is not whole: {wrong[0]}")
     if not journal.exists():
         return []
     held = {each.room: each.seq for each in found}
     try:
-        now = verdicts(journal)
+        now = verdicts(journal, told)
     except NotRestored:
         return [f"what {journal} holds cannot be told: it cannot be read"]
     lines = []
@@ -63,13 +62,15 @@ def losses(backup: Path, journal: Path) -> list[str]:
     return lines
 
 
-def restore(backup: Path, journal: Path, tell: Callable[[str], object]) -> Path | None:
+def restore(
+    backup: Path, journal: Path, tell: Callable[[str], object], told: Told = untold
+) -> Path | None:
     """Put `backup` in place of `journal`; where the old one is kept, if there was one.
 
     `tell` hears what is lost, before. Raises NotRestored.
     """
     with _alone(journal):
-        for line in losses(backup, journal):
+        for line in losses(backup, journal, told):
             tell(line)
         new = journal.with_name(f".{journal.name}.restoring")
         try:

@@ -12,6 +12,13 @@ from zope.interface import Attribute, Interface
 
 from chatd.wire.messages import ROOT_HASH, Message
 
+Told: TypeAlias = Callable[[int, int], object]
+"""Called often, by the thread that works: so much is done, of so much; 0: not known."""
+
+
+def untold(done: int, total: int) -> None:
+    """Nobody wants to know."""
+
 
 class Head(NamedTuple):
     """Where a room's log begins and ends."""
@@ -189,5 +196,5 @@ class IJournal(Interface):
         Their (sender, id), seq, time, hash and digest stay for ever.
         """
 
-    def backup(path: Path) -> Deferred[None]:
-        """Write a whole copy to `path`, while people write on."""
+    def backup(path: Path, told: Told = untold) -> Deferred[None]:
+        """Write a whole copy to `path`, while people write on; `told`: bytes."""

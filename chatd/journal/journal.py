@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -39,8 +38,11 @@ from chatd.journal.interface import (
     Outcome,
     Place,
     Refusal,
+    Told,
+    untold,
 )
 from chatd.journal.sqlite import Done, Lost, Writer
+from chatd.journal.works import Works
 from chatd.wire.messages import Message
 
 _log = Logger()
@@ -98,6 +100,7 @@ class SQLiteJournal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._pages = ThreadPool(0, 1, "journal-read")
         self._searches = ThreadPool(0, 1, "journal-search")
+        self._works = Works(reactor, path)
         self._local = threading.local()
         self._lock = -1
         # The writing thread's own:
@@ -123,6 +126,7 @@ class SQLiteJournal:
         self._thread.start()
         self._pages.start()
         self._searches.start()
+        self._works.start()
         return contents
 
     def close(self) -> Deferred[None]:
@@ -130,6 +134,7 @@ class SQLiteJournal:
         return Deferred.fromCoroutine(self._close())
 
     async def _close(self) -> None:
+        await self._works.close()
         await self._read_in(self._searches, lambda _: None, ())
         await deferToThreadPool(self._reactor, self._pages, self._thread.join)
         self._pages.stop()
@@ -183,33 +188,21 @@ class SQLiteJournal:
         """All messages of that id, whoever sent them: a few at most."""
         return self._read_in(self._searches, sqlite.find, (id,))
 
-    def verify(self, acknowledged: dict[str, Head]) -> Deferred[list[Verdict]]:
-        """Compute every chain anew, in a thread that nothing waits for.
+    def verify(
+        self, acknowledged: dict[str, Head], told: Told = untold
+    ) -> Deferred[list[Verdict]]:
+        """Compute every chain anew; `told`: messages.
 
         Fails with sqlite3.Error where the file is damaged.
         """
-        done: Deferred[list[Verdict]] = Deferred()
+        return self._works.begin(
+            lambda connection, step: check.verify(connection, acknowledged, step), told
+        )
 
-        def run() -> None:
-            try:
-                with closing(schema.connect(self._path)) as connection:
-                    connection.execute("BEGIN")
-                    if (fault := check.file_fault(connection)) is not None:
-                        raise sqlite3.DatabaseError(fault)
-                    found = list(check.verdicts(connection, acknowledged))
-            except Exception as error:
-                self._reactor.callFromThread(done.errback, error)
-            else:
-                self._reactor.callFromThread(done.callback, found)
-
-        threading.Thread(target=run, name="journal-verify", daemon=True).start()
-        return done
-
-    def backup(self, path: Path) -> Deferred[None]:
-        def copy(connection: sqlite3.Connection) -> None:
-            schema.copy(connection, path)
-
-        return self._read_in(self._searches, copy, ())
+    def backup(self, path: Path, told: Told = untold) -> Deferred[None]:
+        return self._works.begin(
+            lambda connection, step: schema.copy(connection, path, step), told
+        )
 
     @property
     def waiting(self) -> int:

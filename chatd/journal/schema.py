@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from chatd.journal.interface import Told, untold
+
+_STEPS = 5_000
+"""Of SQLite's machine, between two calls of what is told."""
 
 MIGRATIONS: Sequence[str] = [
     """
@@ -101,19 +107,27 @@ def migrate(
         )
 
 
-def copy(connection: sqlite3.Connection, path: Path) -> None:
+def copy(connection: sqlite3.Connection, path: Path, told: Told = untold) -> None:
     """A whole, checked copy of the store at `path`, mode 0600, replacing what is there.
 
-    Others write on meanwhile. Raises sqlite3.Error or OSError, and then `path` is as
-    it was.
+    Others write on meanwhile. `told`: bytes; where it raises, nothing is copied.
+    Raises sqlite3.Error or OSError, and then `path` is as it was.
     """
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        connection.execute("VACUUM INTO ?", (str(temporary),))
+
+        def tell() -> None:
+            told(min(temporary.stat().st_size, pages * size), pages * size)
+
+        with telling(connection, tell):
+            connection.execute("VACUUM INTO ?", (str(temporary),))
         check = sqlite3.connect(temporary)
         try:
-            (found,) = check.execute("PRAGMA integrity_check(1)").fetchone()
+            with telling(check, tell):
+                (found,) = check.execute("PRAGMA integrity_check(1)").fetchone()
         finally:
             check.close()
         if found != "ok":
@@ -123,6 +137,23 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling(
+    connection: sqlite3.Connection, tell: Callable[[], object]
+) -> Iterator[None]:
+    """Call `tell` often while statements run; where it raises, they are interrupted."""
+
+    def step() -> int:
+        tell()
+        return 0
+
+    connection.set_progress_handler(step, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def sync(path: Path) -> None:

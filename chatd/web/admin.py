@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from chatd.journal.interface import Told
 from chatd.server.policy import NotDecided
 from chatd.web import views
 from chatd.web.house import House
@@ -119,9 +120,11 @@ class Admin(Resource):
                 case "tail":
                     return self._tail(request, wish)
                 case "backup":
-                    return Work(self._clock, request).begin(self._backup(wish))
+                    work = Work(self._clock, request)
+                    return work.begin(self._backup(wish, work.told))
                 case "verify":
-                    return Work(self._clock, request).begin(self._verify())
+                    work = Work(self._clock, request)
+                    return work.begin(self._verify(work.told))
         except BadWish as fault:
             return answer_error(request, 400, str(fault))
         doing = Deferred.fromCoroutine(self._do(path, wish))
@@ -189,16 +192,16 @@ class Admin(Resource):
         after = min(max(room.head.first - 1, after), room.head.last)
         return Tail(self._house, request, room, after).begin()
 
-    def _backup(self, wish: Wish) -> Deferred[Object]:
+    def _backup(self, wish: Wish, told: Told) -> Deferred[Object]:
         path = Path(wish.text("path"))
         if not path.is_absolute():
             raise BadWish("path: an absolute one is needed")
-        done = self._house.journal.backup(path)
+        done = self._house.journal.backup(path, told)
         return done.addCallback(lambda _: {"path": str(path)})
 
-    def _verify(self) -> Deferred[Object]:
+    def _verify(self, told: Told) -> Deferred[Object]:
         heads = {name: room.head for name, room in self._house.hub.rooms.items()}
-        done = self._house.journal.verify(heads)
+        done = self._house.journal.verify(heads, told)
         return done.addCallback(views.verdicts)
 
     def _until(self, wish: Wish) -> int | None:

@@ -22,11 +22,15 @@ _log = Logger()
 
 
 class Work:
-    """``{"seconds": n}`` each second, then the result, or ``{"error": ...}``."""
+    """How far it is each second, then the result, or ``{"error": ...}``.
+
+    ``{"seconds": n, "done": n, "total": n}``; a total of 0: not known yet.
+    """
 
     def __init__(self, clock: IReactorTime, request: Request) -> None:
         self._clock, self._request = clock, request
         self._began = clock.seconds()
+        self._done = 0, 0
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = clock
 
@@ -38,8 +42,14 @@ class Work:
         work.addCallbacks(self._end, self._failed)
         return NOT_DONE_YET
 
+    def told(self, done: int, total: int) -> None:
+        """By the thread that works."""
+        self._done = done, total
+
     def _tick(self) -> None:
-        self._write({"seconds": int(self._clock.seconds() - self._began)})
+        seconds = int(self._clock.seconds() - self._began)
+        done, total = self._done
+        self._write({"seconds": seconds, "done": done, "total": total})
 
     def _ended(self, _: object) -> None:
         if self._ticking.running:

@@ -20,6 +20,8 @@ from chatd.journal.interface import (
     Place,
     Receipt,
     Refusal,
+    Told,
+    untold,
 )
 from chatd.wire.messages import Message, chained, digest
 
@@ -168,6 +170,6 @@ class ListJournal:
             self.committed([], moved)
         return succeed(count)
 
-    def backup(self, path: Path) -> Deferred[None]:
+    def backup(self, path: Path, told: Told = untold) -> Deferred[None]:
         path.write_text("")
         return succeed(None)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 from chatd.journal.check import Verdict
-from chatd.journal.interface import Head, IJournal
+from chatd.journal.interface import Head, IJournal, Told, untold
 from chatd.server.operator import Operator
 from chatd.web.admin import Admin
 from chatd.web.house import House
@@ -30,12 +30,16 @@ class AskedJournal(ListJournal):
     """What the API asks of the store beyond IJournal."""
 
     waiting = 3
+    told: Told
 
     def find(self, id: str) -> Deferred[list[Message]]:
         return succeed([message for message in self.log if message.id == id])
 
-    def verify(self, acknowledged: dict[str, Head]) -> Deferred[list[Verdict]]:
+    def verify(
+        self, acknowledged: dict[str, Head], told: Told = untold
+    ) -> Deferred[list[Verdict]]:
         if self.hold:
+            self.told = told
             return Deferred()
         return succeed([Verdict(n, h.last, h.hash) for n, h in acknowledged.items()])
 
@@ -240,13 +244,21 @@ class StreamTests(AdminCase):
         self.journal.hold = True
         asked = self.client.request("POST", "http://x/admin/verify", data=b"{}")
         self.agent.flush()
-        self.server.clock.pump([1.0, 1.0])
+        self.server.clock.advance(1)
+        cast(AskedJournal, self.journal).told(7, 30)
+        self.server.clock.advance(1)
         self.agent.flush()
         lines: list[bytes] = []
         treq.collect(self.successResultOf(asked), lines.append)
         self.agent.flush()
         told = [json.loads(line) for line in b"".join(lines).splitlines()]
-        self.assertEqual(told, [{"seconds": 1}, {"seconds": 2}])
+        self.assertEqual(
+            told,
+            [
+                {"seconds": 1, "done": 0, "total": 0},
+                {"seconds": 2, "done": 7, "total": 30},
+            ],
+        )
 
     def test_backup(self) -> None:
         """To where the operator says; a fault of the disk is told."""
@@ -256,10 +268,10 @@ class StreamTests(AdminCase):
             (sqlite3.OperationalError("disk is full"), "disk is full"),
             (PermissionError(13, "Permission denied"), "Permission denied"),
         ):
-            self.patch(self.journal, "backup", lambda path, e=error: fail(e))
+            self.patch(self.journal, "backup", lambda path, told, e=error: fail(e))
             told = self.post("backup", path=str(path))
             self.assertIn(word, told["error"])
-        self.patch(self.journal, "backup", lambda path: fail(ValueError()))
+        self.patch(self.journal, "backup", lambda path, told: fail(ValueError()))
         self.assertIn("log", self.post("backup", path=str(path))["error"])
         self.flushLoggedErrors(ValueError)
 
