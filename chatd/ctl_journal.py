@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chatd import ctl_http, paths, restoring
-from chatd.ctl_http import Daemon, NoDaemon
+from chatd.ctl_http import Daemon, NoDaemon, NotDone
 from chatd.ctl_progress import Progress
 from chatd.journal import schema
 from chatd.journal.check import Verdict
@@ -43,16 +43,22 @@ def add_commands(commands: Any) -> None:
 
 
 def _backup(args: argparse.Namespace) -> int:
-    """By the daemon, or without one from its file."""
+    """By the daemon; from its file where none runs, or it cannot write there.
+
+    What systemd lets a daemon see is not what the operator sees: its /tmp is another.
+    """
     target, source = args.file.absolute(), _journal(args)
 
     async def ask(daemon: Daemon) -> int:
-        await _worked(daemon, "backup", path=str(target))
-        return OK
+        told = await _worked(daemon, "backup", path=str(target))
+        there = target.exists() and target.stat().st_ino == told.get("inode")
+        return OK if there else FAILED
 
     try:
         code = ctl_http.run_with_daemon(ctl_http.state_of(args), ask)
-    except NoDaemon:
+    except NotDone:
+        code = FAILED
+    if code == FAILED:
         try:
             with closing(_opened(source)) as store, _progress("backup") as progress:
                 schema.copy(store, target, progress.told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import sqlite3
@@ -72,38 +73,77 @@ def restore(
     with _alone(journal):
         for line in losses(backup, journal, told):
             tell(line)
-        new = journal.with_name(f".{journal.name}.restoring")
         try:
-            new.unlink(missing_ok=True)
-            os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            shutil.copyfile(backup, new)
-            schema.sync(new)
-            kept = _set_aside(journal)
-            # Before the rename: a log of the old one would be played into the new.
-            for suffix in ("-wal", "-shm"):
-                journal.with_name(journal.name + suffix).unlink(missing_ok=True)
-            os.rename(new, journal)
-            schema.sync(journal.parent)
+            return _replace(backup, journal)
+        except sqlite3.Error as error:
+            raise NotRestored(f"cannot copy {backup}: {error}") from None
         except OSError as error:
             raise NotRestored(f"{error.filename}: {error.strerror}") from None
+
+
+def _replace(backup: Path, journal: Path) -> Path | None:
+    _sweep(journal)
+    new = journal.with_name(f".{journal.name}.restoring")
+    try:
+        with closing(_opened(backup)) as connection:  # with its log, where it has one
+            schema.copy(connection, new)
+        _give(new)
+        kept = _set_aside(journal)
+        # Before the rename: a log of the old one would be played into the new.
+        for suffix in ("-wal", "-shm"):
+            journal.with_name(journal.name + suffix).unlink(missing_ok=True)
+        os.rename(new, journal)
+        schema.sync(journal.parent)
+    finally:
+        new.unlink(missing_ok=True)
     return kept
+
+
+def _give(path: Path) -> None:
+    """To the owner of the folder, whose daemon shall open it; root alone can."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
+
+
+def _sweep(journal: Path) -> None:
+    """Remove the unfinished copies of one that was killed."""
+    for unfinished in (".restoring", ".before-restore-"):
+        for path in journal.parent.glob(f".*{journal.name}{unfinished}*"):
+            path.unlink(missing_ok=True)
 
 
 def _set_aside(journal: Path) -> Path | None:
     """A copy of the journal beside it; the journal itself is whole without its log."""
     if not journal.exists():
         return None
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    kept = journal.with_name(f"{journal.name}.before-restore-{stamp}")
+    kept = _unused(journal)
     try:
         with closing(schema.connect(journal)) as connection:
+            connection.execute("PRAGMA busy_timeout=1000")
+            emptied = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if emptied[0]:
+                raise NotRestored(f"another command reads {journal}: try again")
             schema.copy(connection, kept)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error:  # damaged: as it lies there
         for suffix in ("", "-wal"):
             source = journal.with_name(journal.name + suffix)
             if source.exists():
-                shutil.copy2(source, kept.with_name(kept.name + suffix))
+                copied = kept.with_name(kept.name + suffix)
+                shutil.copy2(source, copied)
+                schema.sync(copied)
+    _give(kept)
+    return kept
+
+
+def _unused(journal: Path) -> Path:
+    """Where to keep the journal; nothing that was kept before is touched."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    base = kept = journal.with_name(f"{journal.name}.before-restore-{stamp}")
+    for number in itertools.count(2):
+        if not kept.exists():
+            break
+        kept = base.with_name(f"{base.name}-{number}")
     return kept
 
 
@@ -123,6 +163,7 @@ def _alone(journal: Path) -> Iterator[None]:
             f"a daemon uses {journal}: stop it first (systemctl stop chatd)"
         ) from None
     try:
+        _give(lock)
         yield
     finally:
         os.close(fd)

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import io
+import socketserver
 import sqlite3
+import subprocess
+import sys
+import threading
 from contextlib import redirect_stderr, redirect_stdout
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd import ctl
+from chatd import ctl, restoring
 from chatd.journal.interface import Draft, Lane
 from chatd.journal.journal import SQLiteJournal
+from tests.helpers import project_environment
 from tests.journal.pump import Pump
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Of a daemon that does not see the operator's folders."""
+
+    line = b""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.line + b"\n")
+
+    def log_request(self, *args: object) -> None:
+        """Nobody wants to know."""
 
 
 class JournalCommandTests(SynchronousTestCase):
@@ -84,3 +105,27 @@ class JournalCommandTests(SynchronousTestCase):
             self.path.write_bytes(b"no store" * 1000)
             code, said = self.run_ctl(*words)
             self.assertEqual((code, said.count("\n")), (1, 1))
+
+    def test_daemon_elsewhere(self) -> None:
+        """What the daemon cannot write, or writes elsewhere, chatctl copies itself."""
+        path = str(self.state / "admin.sock")
+        server = socketserver.UnixStreamServer(path, Answers)
+        self.addCleanup(server.server_close)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        for number, line in enumerate(
+            (b'{"error":"it failed: Read-only file system"}', b'{"inode":1}')
+        ):
+            self.patch(Answers, "line", line)
+            copy = self.state / f"copy{number}.db"
+            argv = ["backup", str(copy), "--state", str(self.state)]
+            done = subprocess.run(
+                [sys.executable, "-m", "chatd.ctl", *argv],
+                env=project_environment(),
+                capture_output=True,
+                timeout=30,
+            )
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertIsNone(restoring.verdicts(copy)[0].fault)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatd import restoring
 from chatd.journal import schema
@@ -18,9 +20,33 @@ from chatd.journal.journal import SQLiteJournal
 from chatd.restoring import NotRestored
 from tests.journal.pump import Pump
 
+STEPS: list[tuple[Any, str]] = [
+    (os, "rename"),
+    (os, "open"),
+    (os, "fsync"),
+    (Path, "unlink"),
+    (shutil, "copy2"),
+    (schema, "connect"),
+]
+"""What a restore does to the disk, but for SQLite's own."""
 
-class Killed(BaseException):
-    """The process ends here."""
+
+def mortal(
+    usual: Callable[..., Any], steps: Iterator[int], last: int
+) -> Callable[..., Any]:
+    """`usual`, which is two of the `steps`: before and behind it; ends at the last."""
+
+    def die() -> None:
+        if next(steps) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def call(*args: Any, **named: Any) -> Any:
+        die()
+        result = usual(*args, **named)
+        die()
+        return result
+
+    return call
 
 
 class RestoringTests(SynchronousTestCase):
@@ -70,38 +96,69 @@ class RestoringTests(SynchronousTestCase):
 
     def test_killed_at_each_step(self) -> None:
         """The old one or the new one is there, whole; repeated, it is done."""
-        steps: list[tuple[Any, str]] = [
-            (shutil, "copyfile"),
-            (schema, "sync"),
-            (schema, "copy"),
-            (os, "rename"),
-        ]
         originals = {p.name: p.read_bytes() for p in self.folder.iterdir()}
-        for owner, name in steps:
-            for behind in (False, True):
-                for path in list(self.folder.iterdir()):
-                    path.unlink()
-                for each, data in originals.items():
-                    (self.folder / each).write_bytes(data)
-                self._killed(owner, name, behind)
-                self.assertIn(self.last(), (2, 3), (name, behind))
+        seen = set()
+        for step in count():
+            for path in list(self.folder.iterdir()):
+                path.unlink()
+            for each, data in originals.items():
+                (self.folder / each).write_bytes(data)
+            if not self.killed(step):
+                break
+            seen.add(self.last())
+            kept = restoring.restore(self.backup, self.journal, lambda line: None)
+            assert kept is not None
+            self.assertIn(self.last(kept), (2, 3))
+            copies = [self.last(p) for p in self.folder.glob("*.before-restore-*")]
+            self.assertIn(3, copies, "the old one is kept")
+            self.assertEqual(self.last(), 2)
+            hidden = [p.name for p in self.folder.iterdir() if p.name[0] == "."]
+            self.assertEqual(hidden, [])
+        self.assertGreater(step, 10)
+        self.assertEqual(seen, {2, 3})
+
+    def killed(self, step: int) -> bool:
+        """kill -9 a process that restores, before or behind that step of it."""
+        child = os.fork()
+        if child == 0:
+            steps = count()
+            for owner, name in STEPS:
+                setattr(owner, name, mortal(getattr(owner, name), steps, step))
+            try:
                 restoring.restore(self.backup, self.journal, lambda line: None)
-                self.assertEqual(self.last(), 2)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        self.assertIn(status, (0, signal.SIGKILL))
+        return status != 0
 
-    def _killed(self, owner: Any, name: str, behind: bool) -> None:
-        usual: Callable[..., Any] = getattr(owner, name)
+    def test_twice_in_a_second(self) -> None:
+        """What was kept is never overwritten."""
+        kept = [
+            restoring.restore(self.backup, self.journal, lambda line: None)
+            for _ in range(3)
+        ]
+        self.assertEqual(len(set(kept)), 3)
+        self.assertEqual([self.last(path) for path in kept], [3, 2, 2])
 
-        def die(*args: Any, **named: Any) -> Any:
-            if behind:
-                usual(*args, **named)
-            raise Killed
-
-        patch = self.patch(owner, name, die)
-        try:
-            with self.assertRaises(Killed):
-                restoring.restore(self.backup, self.journal, lambda line: None)
-        finally:
-            patch.restore()
+    def test_copy_with_its_log(self) -> None:
+        """A copy made by hand, of which the last messages are in the log beside it."""
+        connection = schema.connect(self.journal)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other = self.folder / "other.db"
+        pump = Pump()
+        journal = SQLiteJournal(pump, self.journal)
+        journal.open()
+        draft = Draft("#ops", "alice", "id4", "4", None, Lane())
+        pump.wait(journal.append(draft))
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{self.journal}{suffix}", f"{other}{suffix}")
+        pump.wait(journal.close())
+        connection.close()
+        restoring.restore(self.backup, self.journal, lambda line: None)
+        restoring.restore(other, self.journal, lambda line: None)
+        self.assertEqual(self.last(), 4)
 
     def test_damaged_journal(self) -> None:
         """One that cannot be read is replaced, too, and kept as it is."""
@@ -138,6 +195,37 @@ class RestoringTests(SynchronousTestCase):
                 restoring.restore(path, self.journal, print)
             self.assertIn(word, str(caught.exception))
             self.assertEqual(self.last(), 3)
+
+    def test_root(self) -> None:
+        """Root restores for the daemon's user, who owns the folder."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can give files away")
+        folder = self.folder / "new"
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 12345, 12346)
+        for _ in range(2):  # on a new machine, and again
+            restoring.restore(self.backup, folder / "journal.db", lambda line: None)
+        owners = {(p.stat().st_uid, p.stat().st_gid) for p in folder.iterdir()}
+        self.assertEqual(owners, {(12345, 12346)})
+        self.assertEqual(len(list(folder.iterdir())), 3)
+
+    def test_somebody_reads(self) -> None:
+        """Who verifies the journal meanwhile is not overtaken; nothing is changed."""
+        reader = sqlite3.connect(self.journal, isolation_level=None)
+        self.addCleanup(reader.close)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM messages").fetchone()
+        writer = schema.connect(self.journal)
+        writer.execute("UPDATE messages SET id='id3b' WHERE seq=3")
+        writer.execute("UPDATE messages SET id='id3' WHERE seq=3")
+        writer.close()
+        with self.assertRaises(NotRestored) as caught:
+            restoring.restore(self.backup, self.journal, lambda line: None)
+        self.assertIn("try again", str(caught.exception))
+        self.assertEqual(self.last(), 3)
+        reader.execute("COMMIT")
+        restoring.restore(self.backup, self.journal, lambda line: None)
+        self.assertEqual(self.last(), 2)
 
     def test_daemon_runs(self) -> None:
         """A daemon that has the store keeps it."""

@@ -197,7 +197,9 @@ class Admin(Resource):
         if not path.is_absolute():
             raise BadWish("path: an absolute one is needed")
         done = self._house.journal.backup(path, told)
-        return done.addCallback(lambda _: {"path": str(path)})
+        return done.addCallback(
+            lambda _: {"path": str(path), "inode": path.stat().st_ino}
+        )
 
     def _verify(self, told: Told) -> Deferred[Object]:
         heads = {name: room.head for name, room in self._house.hub.rooms.items()}

@@ -263,7 +263,8 @@ class StreamTests(AdminCase):
     def test_backup(self) -> None:
         """To where the operator says; a fault of the disk is told."""
         path = Path(self.mktemp()).absolute()
-        self.assertEqual(self.post("backup", path=str(path)), {"path": str(path)})
+        told = self.post("backup", path=str(path))
+        self.assertEqual(told, {"path": str(path), "inode": path.stat().st_ino})
         for error, word in (
             (sqlite3.OperationalError("disk is full"), "disk is full"),
             (PermissionError(13, "Permission denied"), "Permission denied"),
