@@ -364,13 +364,24 @@ def hash_at(connection: sqlite3.Connection, room: str, seq: int) -> str | None:
     return None if row is None else row[0].hex()
 
 
-def find(connection: sqlite3.Connection, id: str) -> list[Message]:
-    """All messages of that id. Reads through the whole log."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS}, r.name FROM messages m JOIN rooms r ON r.n = m.room"
-        " WHERE m.id=? AND m.sender <> 'server' LIMIT 10",
-        (id,),
+FIND = f"""
+    WITH RECURSIVE senders (name) AS (
+        SELECT min(sender) FROM messages WHERE sender <> 'server'
+        UNION ALL
+        SELECT (
+            SELECT min(sender) FROM messages
+            WHERE sender <> 'server' AND sender > senders.name
+        ) FROM senders WHERE senders.name IS NOT NULL
     )
+    SELECT {_COLUMNS}, r.name FROM senders
+    JOIN messages m ON m.sender = senders.name AND m.sender <> 'server' AND m.id = ?
+    JOIN rooms r ON r.n = m.room LIMIT 10
+"""
+
+
+def find(connection: sqlite3.Connection, id: str) -> list[Message]:
+    """All messages of that id, by way of an index: as long as there are senders."""
+    rows = connection.execute(FIND, (id,))
     return [_message(row[-1], row[:-1]) for row in rows]
 
 

@@ -31,6 +31,7 @@ class Work:
         self._clock, self._request = clock, request
         self._began = clock.seconds()
         self._done = 0, 0
+        self._gone = False
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = clock
 
@@ -43,7 +44,9 @@ class Work:
         return NOT_DONE_YET
 
     def told(self, done: int, total: int) -> None:
-        """By the thread that works."""
+        """By the thread that works; nobody waits any more: it gives up."""
+        if self._gone:
+            raise sqlite3.OperationalError("given up")
         self._done = done, total
 
     def _tick(self) -> None:
@@ -52,8 +55,8 @@ class Work:
         self._write({"seconds": seconds, "done": done, "total": total})
 
     def _ended(self, _: object) -> None:
-        if self._ticking.running:
-            self._ticking.stop()
+        self._gone = True
+        self._ticking.stop()
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
@@ -65,7 +68,7 @@ class Work:
             self._end({"error": "something failed here: the log has it"})
 
     def _end(self, told: Object) -> None:
-        if self._ticking.running:  # else its reader has gone
+        if not self._gone:
             self._write(told)
             self._request.finish()
 

@@ -18,7 +18,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from chatd.journal import schema
+from chatd.journal import schema, sqlite
 from chatd.journal.interface import (
     Draft,
     IJournal,
@@ -364,3 +364,24 @@ class SQLiteJournalTests(TestCase):
         ).fetchall()
         self.assertIn("INDEX", str(plan))
         self.assertNotIn("SCAN", str(plan))
+
+    def test_find(self) -> None:
+        """A message is found by its id alone, without reading through the log."""
+        pump, journal = self.pump, self.journal()
+        for room, sender, id in (
+            ("#a", "alice", "m1"),
+            ("#a", "bob", "m1"),
+            ("#b", "carol", "m2"),
+            ("#b", "server", "m1"),
+        ):
+            draft = Draft(room, sender, id, "x", None, Lane())
+            pump.wait(journal.append(draft))
+        found = pump.wait(journal.find("m1"))
+        self.assertEqual({m.sender for m in found}, {"alice", "bob"})
+        self.assertEqual(pump.wait(journal.find("none")), [])
+        connection = schema.connect(self.path)
+        self.addCleanup(connection.close)
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite.FIND}", ("m1",))
+        steps = [row[3] for row in plan if " m " in row[3]]
+        self.assertEqual(len(steps), 1)
+        self.assertIn("USING INDEX sent (sender=? AND id=?)", steps[0])

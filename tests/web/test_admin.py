@@ -12,14 +12,19 @@ import treq
 from treq.client import HTTPClient
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
+from twisted.web.test.requesthelper import DummyRequest
 
 from chatd.journal.check import Verdict
 from chatd.journal.interface import Head, IJournal, Told, untold
 from chatd.server.operator import Operator
 from chatd.web.admin import Admin
 from chatd.web.house import House
+from chatd.web.streams import Work
+from chatd.wire.json_text import Object
 from chatd.wire.messages import Message
 from tests.journal.list_journal import ListJournal
 from tests.server.house import House as ServerHouse
@@ -233,6 +238,10 @@ class ActTests(AdminCase):
 
 
 class StreamTests(AdminCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.before = self.server.clock.getDelayedCalls()
+
     def test_verify(self) -> None:
         """Each room's end; whether all are whole."""
         told = self.post("verify")
@@ -259,6 +268,22 @@ class StreamTests(AdminCase):
                 {"seconds": 2, "done": 7, "total": 30},
             ],
         )
+
+    def test_given_up(self) -> None:
+        """Where nobody waits for a work it ends, and says nothing."""
+        request = DummyRequest([b""])
+        work = Work(self.server.clock, cast(Any, request))
+        done: Deferred[Object] = Deferred()
+        work.begin(done)
+        work.told(1, 2)
+        self.server.clock.advance(1)
+        said = list(request.written)
+        request.processingFailed(Failure(ConnectionDone()))
+        with self.assertRaises(sqlite3.OperationalError) as caught:
+            work.told(2, 2)
+        done.errback(caught.exception)
+        self.assertEqual(self.server.clock.getDelayedCalls(), self.before)
+        self.assertEqual(request.written, said)
 
     def test_backup(self) -> None:
         """To where the operator says; a fault of the disk is told."""
