@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -56,7 +58,8 @@ class Hub:
         self._now = now
         self.merge = Merge(clock)
         self.presence = Presence(self.merge)
-        self.rooms: dict[str, Room] = {}
+        self.rooms: dict[str, Room] = {}  # none ever goes
+        self._sorted: list[str] = []  # their names, when it was last asked
         self.watchers: list[Callable[[Collection[str]], None]] = []
         """Told the names of the rooms whose logs have moved."""
         self.opened = False
@@ -208,10 +211,18 @@ class Hub:
 
     # Who may see what.
 
+    def names_behind(self, after: str) -> Iterator[str]:
+        """The names of the rooms behind `after`, in order."""
+        if len(self._sorted) != len(self.rooms):
+            self._sorted = sorted(self.rooms)
+        return islice(self._sorted, bisect_right(self._sorted, after), None)
+
     def may_see(self, session: LiveSession, name: str) -> bool:
         who = session.who.name
         if name.startswith("#"):
             return name in self.rooms and self.policy.may_enter(name, who)
+        if who not in name:  # most of them, when all are gone through
+            return False
         two = pair(name)
         if two is None or who not in two or is_guest(who):
             return False

@@ -92,11 +92,11 @@ class LiveSession:
             self._wake()
         return requests
 
-    def lane(self, room: str) -> Lane:
-        """The sends of this session to `room`."""
-        lane = self._lanes.get(room)
-        if lane is None:
-            lane = self._lanes[room] = Lane()
+    def lane(self, room: str, new: bool = True) -> Lane:
+        """The sends of this session to `room`. `new`: remember it from now on."""
+        lane = self._lanes.get(room) or Lane()
+        if new:
+            self._lanes[room] = lane
         return lane
 
     def answer(self, text: bytes) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from heapq import merge
+
 from chatd.journal.interface import Head, IJournal, Marks, Place
 from chatd.server.denial import Denied
 from chatd.server.hub import Hub
@@ -107,12 +110,11 @@ class Reads:
                 room.name, first - 1, limit + 1, before=before
             )
             found.reverse()
-        items = [message_fields(message) for message in found[:limit]]
-        count = fitting(items, self._limits.frame)
-        items = items[:count]
+        items, _ = fitting(map(message_fields, found[:limit]), self._limits.frame)
+        more = len(found) > len(items)
         if request.after is None:
             items.reverse()
-        return ack(request.id, messages=items, more=len(found) > count)
+        return ack(request.id, messages=items, more=more)
 
     async def search(self, session: LiveSession, request: Search) -> bytes:
         if request.room is not None:
@@ -128,51 +130,46 @@ class Reads:
         found = await self._journal.search(
             request.query.split(), names, request.limit, next
         )
-        items = [message_fields(message) for message in found.messages]
-        count = fitting(items, self._limits.frame)
-        if count < len(items):  # the rest did not fit: ask again for so many
-            found = await self._journal.search(
-                request.query.split(), names, count, next
-            )
-        if found.next is None:
-            return ack(request.id, messages=items[:count], more=False)
-        place = f"{found.next.room} {found.next.seq}"
-        return ack(request.id, messages=items[:count], more=True, next=place)
+        items, more = fitting(map(message_fields, found.messages), self._limits.frame)
+        last = found.messages[len(items) - 1] if more else found.next
+        if last is None:
+            return ack(request.id, messages=items, more=False)
+        place = f"{last.room} {last.seq}"
+        return ack(request.id, messages=items, more=True, next=place)
 
     def rooms(self, session: LiveSession, request: Rooms) -> bytes:
-        after, name = request.after or "", session.who.name
-        visible = {each for each in self._hub.rooms if self._hub.may_see(session, each)}
-        if not session.who.guest:
-            visible.add(direct(name, SERVER))
-        items = []
-        for each in sorted(each for each in visible if each > after):
-            room = self._hub.rooms.get(each) or Room(each, Head(), {})
-            head, marks = room.head, room.marks.get(name, Marks())
-            items.append(
-                {
-                    "room": each,
-                    "first": head.first,
-                    "last": head.last,
-                    "hash": head.hash,
-                    **marks._asdict(),
-                }
-            )
+        items = self._rooms_seen(session, request.after or "")
         return _page(request.id, "rooms", items, self._limits.frame)
+
+    def _rooms_seen(self, session: LiveSession, after: str) -> Iterator[Object]:
+        hub, name = self._hub, session.who.name
+        own = direct(name, SERVER)  # is there before anything was said in it
+        new = own not in hub.rooms and own > after and not session.who.guest
+        for each in merge(hub.names_behind(after), [own] if new else []):
+            if not hub.may_see(session, each):
+                continue
+            room = hub.rooms.get(each) or Room(each, Head(), {})
+            head, marks = room.head, room.marks.get(name, Marks())
+            yield {
+                "room": each,
+                "first": head.first,
+                "last": head.last,
+                "hash": head.hash,
+                **marks._asdict(),
+            }
 
     def members(self, session: LiveSession, request: Members) -> bytes:
         room, after = self.seen(session, request.room), request.after or ""
-        names = set(room.marks) | (set(pair(room.name) or ()) - {session.who.name})
-        if not room.public:
-            names |= {session.who.name}
-        items = [
+        names = set(room.marks) | set(pair(room.name) or ())
+        items = (
             {
                 "name": name,
                 "online": name == SERVER or self._hub.presence.online(name),
                 **room.marks.get(name, Marks())._asdict(),
             }
-            for name in sorted(names)
-            if name > after and self._hub.belongs(room, name)
-        ]
+            for name in sorted(name for name in names if name > after)
+            if self._hub.belongs(room, name)
+        )
         return _page(request.id, "members", items, self._limits.frame)
 
     def _may_create(self, session: LiveSession, name: str) -> bool:
@@ -181,6 +178,6 @@ class Reads:
         return self._hub.may_see(session, name)
 
 
-def _page(id: str, name: str, items: list[Object], frame: int) -> bytes:
-    count = fitting(items, frame)
-    return ack(id, **{name: items[:count]}, more=count < len(items))
+def _page(id: str, name: str, items: Iterable[Object], frame: int) -> bytes:
+    page, more = fitting(items, frame)
+    return ack(id, **{name: page}, more=more)

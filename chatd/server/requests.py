@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from chatd.journal.interface import (
     Draft,
     IJournal,
-    Lane,
     Marks,
     Outcome,
     Refusal,
@@ -49,6 +48,11 @@ from chatd.wire.requests import (
 
 _log = Logger()
 
+_REKEYS = 20.0
+_REKEY_SECONDS = 3_600.0
+"""So many rekeys of a user at once, then one in so long: each waits for the disk, and
+its record stays for months."""
+
 _MUTED = "you are muted here for now: ask the operator"
 
 
@@ -77,6 +81,7 @@ class Requests:
         self._messages = Flood(clock.seconds, rate, burst)
         self._messages_of_address = Flood(clock.seconds, 10 * rate, 10 * burst)
         self._requests = Flood(clock.seconds, limits.requests, limits.request_burst)
+        self._rekeys = Flood(clock.seconds, 1 / _REKEY_SECONDS, _REKEYS)
 
     def relimit(self) -> None:
         """The limits have changed."""
@@ -122,8 +127,12 @@ class Requests:
             raise Denied("forbidden", "guests may not")
         if isinstance(request, Ping | Send):
             return
-        cost = 5.0 if isinstance(request, Search | History) else 1.0
-        if wait := self._requests.take(_spender(session), cost):
+        lists = isinstance(request, Search | History | Rooms | Members)
+        cost = 5.0 if lists else 1.0
+        wait = self._requests.take(_spender(session), cost)
+        if not wait and isinstance(request, Rekey):
+            wait = self._rekeys.take(who.name)
+        if wait:
             raise Denied("slow-down", retry_after=_ms(wait))
 
     def _later(
@@ -143,24 +152,17 @@ class Requests:
         Deferred.fromCoroutine(work).addErrback(failed).addCallback(answer)
 
     def _send(self, session: LiveSession, request: Send) -> None:
-        who, room, refusal = session.who, request.room, None
+        who, room = session.who, request.room
         if who.guest and room == direct(who.name, SERVER):
             if wait := self._flood(session):
                 raise Denied("slow-down", retry_after=_ms(wait))
             self._hub.guests.send(session, request)
             return
-        lane = Lane()
-        if not self._hub.may_see(session, room):
-            refusal = Refusal("no-such-room")
-        elif self._hub.left(room):
-            refusal = Refusal("forbidden")
-        elif self._hub.policy.muted(who.name) and room != direct(who.name, SERVER):
-            refusal = Refusal("forbidden", reason=_MUTED)
-        else:
-            lane = session.lane(room)
-            held = lane.waits_for not in (None, request.id)  # as far as is known here
-            if not held and (wait := self._flood(session)):
-                refusal = Refusal("slow-down", _ms(wait))
+        refusal = self._barred(session, room)
+        lane = session.lane(room, new=refusal is None)
+        held = lane.waits_for not in (None, request.id)  # as far as is known here
+        if refusal is None and not held and (wait := self._flood(session)):
+            refusal = Refusal("slow-down", _ms(wait))
         answer = None
         if room == direct(who.name, SERVER):
             answer = (PREFIX + request.body.encode()).decode()
@@ -176,6 +178,17 @@ class Requests:
         )
         began = self._seconds()
         self._journal.append(draft).addCallback(self._sent, session, draft, began)
+
+    def _barred(self, session: LiveSession, room: str) -> Refusal | None:
+        """Why the session may not send there; None: it may."""
+        name, hub = session.who.name, self._hub
+        if not hub.may_see(session, room):
+            return Refusal("no-such-room")
+        if hub.left(room):
+            return Refusal("forbidden")
+        if hub.policy.muted(name) and room != direct(name, SERVER):
+            return Refusal("forbidden", reason=_MUTED)
+        return None
 
     def _sent(
         self, outcome: Outcome, session: LiveSession, draft: Draft, began: float

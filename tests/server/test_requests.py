@@ -73,6 +73,18 @@ class SendTests(SynchronousTestCase):
         house.clock.advance(2)
         self.assertEqual(alice.say("#lobby", "x", "m4")["seq"], 5)
 
+    def test_refused_for_good(self) -> None:
+        """What is refused for good, when it comes again, holds nothing back."""
+        house = House(self, Limits(messages=1.0, message_burst=1.0))
+        alice, _ = house.session("alice"), house.session("bob")
+        self.assertEqual(alice.say("@alice+bob", "x", "m0")["op"], "ack")
+        self.assertEqual(alice.say("@alice+bob", "x", "m1")["code"], "slow-down")
+        house.clock.advance(2)
+        house.users.remove("bob")
+        self.assertEqual(alice.say("@alice+bob", "x", "m1")["code"], "forbidden")
+        house.users.add("bob", "again")
+        self.assertEqual(alice.say("@alice+bob", "x", "m2")["op"], "ack")
+
     def test_flood_of_an_address(self) -> None:
         """All users of one address together have a limit, others have their own."""
         house = House(self, Limits(messages=1.0, message_burst=2.0))
@@ -426,12 +438,22 @@ class ListTests(SynchronousTestCase):
         self.assertEqual([c["received"] for c in bob.pushed("cursor")], [10])
 
     def test_too_many_requests(self) -> None:
-        """Reads have a limit, too; pings have not."""
-        house = House(self, Limits(requests=1.0, request_burst=3.0))
+        """Reads have a limit, too, and lists cost five of it; pings have none."""
+        house = House(self, Limits(requests=1.0, request_burst=7.0))
         alice = house.session("alice")
-        codes = [alice.ask("rooms").get("code") for _ in range(4)]
-        self.assertEqual(codes, [None] * 3 + ["slow-down"])
+        asked = ["rooms", "members", "join", "join", "join"]
+        codes = [alice.ask(op, room="#lobby").get("code") for op in asked]
+        self.assertEqual(codes, [None, "slow-down", None, None, "slow-down"])
         self.assertEqual(alice.ask("ping")["op"], "ack")
+
+    def test_too_many_rekeys(self) -> None:
+        """A rekey waits for the disk and leaves a record: few are taken an hour."""
+        codes = [
+            self.alice.ask("rekey", key=Key.generate(os.urandom).text).get("code")
+            for _ in range(21)
+        ]
+        self.assertEqual(codes, [None] * 20 + ["slow-down"])
+        self.assertEqual(self.alice.say("#lobby", "x")["op"], "ack")
 
     def test_failing_journal(self) -> None:
         """A read that fails is answered `internal`, and told to the operator."""
