@@ -6,6 +6,9 @@ one batch, and their answers sealed in one batch and written once a connection.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Concatenate, ParamSpec, TypeVar
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
@@ -26,8 +29,14 @@ from chatd.server.session import PlainSession
 
 _log = Logger()
 
+_Rest = ParamSpec("_Rest")
+_T = TypeVar("_T")
+
 FRAMES_A_TURN = 2_048
 """Frames that are answered before the reactor looks at its sockets again."""
+
+GREETINGS_A_TURN = 16
+"""The same for first frames, each of which is tried with every user's key."""
 
 RESTART = 1_000
 """Milliseconds after which clients are asked to come back when the daemon stops."""
@@ -140,32 +149,54 @@ class ChatFactory(Factory):
             return
         self._flushing = True
         queued, self._queued = self._queued, {}
-        budget = FRAMES_A_TURN
+        try:
+            self._answer(queued)
+            for connection in queued | self._queued:
+                if connection.live is not None:
+                    self._guard(connection, self._write, connection.live)
+        finally:
+            self._flushing = False
+            every = [*queued, *self._queued]
+            self._queued = {each: None for each in every if self._waits(each)}
+            if self._queued:
+                self.reactor.callLater(0, self.flush)
+
+    def _answer(self, queued: Iterable[ChatProtocol]) -> None:
+        budget, greetings = FRAMES_A_TURN, GREETINGS_A_TURN
         plain: list[tuple[ChatProtocol, list[bytes]]] = []
         for connection in queued:
             if connection.closing:
                 continue
             if connection.plain is None and connection.live is None:
-                budget -= self._greet(connection)
+                if not greetings:
+                    continue
+                greetings -= self._guard(connection, self._greet) or 0
             if connection.closing:
                 continue
             tokens = connection.take(budget)
             budget -= len(tokens)
             self._meters.frames_in += len(tokens)
             if connection.live is not None:
-                self._requests(connection, connection.live, tokens)
+                self._guard(connection, self._requests, connection.live, tokens)
             elif connection.plain is not None:
                 plain.append((connection, tokens))
         self._answer_plain(plain)
-        for connection in queued | self._queued:
-            if connection.live is not None:
-                self._write(connection, connection.live)
-        self._flushing = False
-        left = {each: None for each in queued if self._waits(each)}
-        again = {each: None for each in self._queued if self._waits(each)}
-        self._queued = left | again
-        if self._queued:
-            self.reactor.callLater(0, self.flush)
+
+    def _guard(
+        self,
+        connection: ChatProtocol,
+        act: Callable[Concatenate[ChatProtocol, _Rest], _T],
+        *args: _Rest.args,
+        **more: _Rest.kwargs,
+    ) -> _T | None:
+        """A bug of ours ends the connection that meets it, and no other."""
+        try:
+            return act(connection, *args, **more)
+        except Exception:
+            _log.failure("connection-failed", connection=connection.number)
+            connection.closing = True
+            connection.transport.abortConnection()
+            return None
 
     def _waits(self, connection: ChatProtocol) -> bool:
         """Whether there is more to do for `connection` as soon as may be."""

@@ -128,20 +128,24 @@ class Hub:
                 old=retired.id,
                 new=who.key.id,
             )
-        self.dismiss()
+            self.dismiss()
+        self._dismiss_dead(session)
         return session.ended is None or session.faulty
 
     def dismiss(self) -> None:
         """Say goodbye to the sessions whose keys are accepted no more."""
         for session in self.presence:
-            who = session.who
-            if self._dismiss_banned(session) or who.guest:
-                continue
-            credential = self._users.credentials.get(who.key)
-            if credential is None or credential.standing is Standing.REMOVED:
-                session.goodbye("removed")
-            elif not credential.alive:
-                session.goodbye("rotated")
+            self._dismiss_dead(session)
+
+    def _dismiss_dead(self, session: LiveSession) -> None:
+        who = session.who
+        if self._dismiss_banned(session) or who.guest:
+            return
+        credential = self._users.credentials.get(who.key)
+        if credential is None or credential.standing is Standing.REMOVED:
+            session.goodbye("removed")
+        elif not credential.alive:
+            session.goodbye("rotated")
 
     def ban(self, key: Key) -> Ban | None:
         """What keeps a key out: a ban of it, or of the one in whose place it comes."""
@@ -169,14 +173,17 @@ class Hub:
         for subscription in list(session.subscriptions.values()):
             subscription.room.readers.pop(session, None)
         session.subscriptions.clear()
+        session.stalled.clear()
         self.guests.leave(session)
         self.presence.leave(session)
 
     def resume(self, session: LiveSession) -> None:
         """There is room for more pushes."""
-        session.stalled = False
-        for subscription in list(session.subscriptions.values()):
-            subscription.pump()
+        while session.stalled and session.has_room:
+            subscription = next(iter(session.stalled))
+            del session.stalled[subscription]
+            if subscription.current:
+                subscription.pump()
 
     def tell_cursor(self, room: Room, name: str) -> None:
         marks = room.marks[name]._asdict()
@@ -247,7 +254,7 @@ class Hub:
         head = room.head
         text = push("room", room=name, first=head.first, last=head.last)
         for user in users:
-            for session in self.presence.of(user):
+            for session in self.presence.talking(user):
                 if session not in room.readers:
                     session.push(text)
 
@@ -281,7 +288,7 @@ class Hub:
         head = room.head
         text = push("room", room=room.name, first=head.first, last=head.last)
         for name in pair(room.name) or ():
-            for session in self.presence.of(name):
+            for session in self.presence.talking(name):
                 session.push(text)
 
     def _time(self) -> int:

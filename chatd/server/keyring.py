@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from chatd import keyfile
 from chatd.server.users import Credential, Users
 from chatd.wire.handshake import LARGEST_HELLO, is_hello
-from chatd.wire.tokens import Key, Refusal, Sealer
+from chatd.wire.tokens import Key, Refusal, Sealer, Signatures
 
 Opened: TypeAlias = tuple[bytes, Sealer]
 """A text, and the sealer whose key opened it: its answer is sealed with it."""
@@ -49,7 +49,8 @@ class Keyring:
         self._now = now
         self._urandom = urandom
         self._sealers: list[Sealer] = []
-        self._of_users: dict[Key, Sealer] = {}
+        self._held: dict[Key, Credential] = {}
+        self._signatures = Signatures(())  # of the keys that are held
         self._read_shared()
 
     @property
@@ -64,8 +65,6 @@ class Keyring:
         """
         self.users.reload()
         self._read_shared()
-        held = self.users.credentials
-        self._of_users = {k: s for k, s in self._of_users.items() if k in held}
 
     def _read_shared(self) -> None:
         known = {sealer.key: sealer for sealer in self._sealers}
@@ -95,22 +94,15 @@ class Keyring:
                     return fresh
             return Greeting(text, sealer, None)
         if opened is Refusal.WRONG_KEY and len(token) <= LARGEST_HELLO:
-            for key, credential in self.users.credentials.items():
-                sealer = self._sealer(key)
+            held = self.users.credentials
+            if held is not self._held:  # what holds is judged anew after each change
+                self._held, self._signatures = held, Signatures(held)
+            if (key := self._signatures.find(token)) is not None:
+                sealer = Sealer(key, self._now, self._urandom)
                 (said,) = sealer.open([token])
-                if isinstance(said, Refusal):
-                    continue
-                if is_hello(said):
-                    return Greeting(said, sealer, credential)
-                break
+                if not isinstance(said, Refusal) and is_hello(said):
+                    return Greeting(said, sealer, held[key])
         return opened
-
-    def _sealer(self, key: Key) -> Sealer:
-        sealer = self._of_users.get(key)
-        if sealer is None:
-            sealer = Sealer(key, self._now, self._urandom)
-            self._of_users[key] = sealer
-        return sealer
 
     def open(
         self, tokens: Sequence[bytes], ttl: int | None = None

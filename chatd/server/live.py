@@ -62,8 +62,8 @@ class LiveSession:
         """Whether the connection is lost: nothing said reaches anyone."""
         self.writable = True
         """Whether the peer reads what is written."""
-        self.stalled = False
-        """Whether a log waits to be pushed on."""
+        self.stalled: dict[Subscription, None] = {}
+        """The logs that wait to be pushed on, in turn."""
         self.in_flight = 0
         self.subscriptions: dict[str, Subscription] = {}
         self._channel = channel

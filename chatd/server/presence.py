@@ -10,7 +10,10 @@ from chatd.wire.messages import push
 
 
 class Presence:
-    """The live sessions. Users are told when users come and go; guests are not."""
+    """The live sessions. Users are told when users come and go; guests are not.
+
+    Who is there by an invite alone is not online yet.
+    """
 
     def __init__(self, merge: Merge) -> None:
         self._merge = merge
@@ -25,27 +28,31 @@ class Presence:
         """The sessions of one name."""
         return list(self._sessions.get(name, ()))
 
+    def talking(self, name: str) -> list[LiveSession]:
+        """Those that may be told something."""
+        return [each for each in self._sessions.get(name, ()) if each.who.may_talk]
+
     def online(self, name: str) -> bool:
-        return name in self._sessions
+        return bool(self.talking(name))
 
     def arrive(self, session: LiveSession) -> None:
         name = session.who.name
-        first = name not in self._sessions
+        was_online = self.online(name)
         self._sessions.setdefault(name, {})[session] = None
-        if first:
-            self._changed(session)
+        self._changed(session, was_online)
 
     def leave(self, session: LiveSession) -> None:
         name = session.who.name
+        was_online = self.online(name)
         there = self._sessions.get(name, {})
         if there.pop(session, session) is None and not there:
             del self._sessions[name]
-            self._changed(session)
+        self._changed(session, was_online)
 
-    def _changed(self, session: LiveSession) -> None:
-        if session.who.guest or not session.who.may_talk:
-            return
+    def _changed(self, session: LiveSession, was_online: bool) -> None:
         name = session.who.name
+        if session.who.guest or self.online(name) == was_online:
+            return
         self._merge.tell(("presence", name), lambda: self._tell(name))
 
     def _tell(self, name: str) -> None:

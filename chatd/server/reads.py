@@ -60,7 +60,7 @@ class Reads:
             subscription = Subscription(session, room, position, self._journal.read)
             session.subscriptions[room.name] = subscription
             room.readers[session] = subscription
-            session.stalled = True  # its pushes begin behind the ack
+            session.stalled[subscription] = None  # its pushes begin behind the ack
         return ack(request.id, room=room.name, **head._asdict())
 
     async def _entered(self, session: LiveSession, name: str) -> Room:

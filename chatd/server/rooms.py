@@ -99,13 +99,13 @@ class Subscription:
         if self._reading or self.position >= room.head.last:
             return
         if not session.has_room:
-            session.stalled = True
+            session.stalled[self] = None
             return
         ready = room.ready(self.position)
         if ready is not None:
             for text in ready:
                 if not session.has_room:
-                    session.stalled = True
+                    session.stalled[self] = None
                     return
                 session.push(text)
                 self.position += 1

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from binascii import Error, a2b_base64, b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from hashlib import sha256
 from hmac import compare_digest
@@ -106,6 +106,27 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<Key {self.id}>"
+
+
+class Signatures:
+    """Tells by whose key, of many, a token was sealed."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._macs = [(key, HMAC(key.raw[:16], hashes.SHA256())) for key in keys]
+
+    def find(self, token: bytes) -> Key | None:
+        """The key that signed `token`; None: none did. Whether it opens is not said."""
+        try:
+            raw = a2b_base64(token.translate(_TO_STANDARD))
+        except Error:
+            return None
+        signed, mac = raw[:-32], raw[-32:]
+        for key, fresh in self._macs:
+            copy = fresh.copy()
+            copy.update(signed)
+            if compare_digest(copy.finalize(), mac):
+                return key
+        return None
 
 
 class Sealer:

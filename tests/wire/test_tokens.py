@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.wire.framing import token_length
-from chatd.wire.tokens import BadKey, Key, Refusal, Sealer
+from chatd.wire.tokens import BadKey, Key, Refusal, Sealer, Signatures
 
 NOW = 1_700_000_000
 KEY = Key(bytes(range(32)))
@@ -194,3 +194,17 @@ class SealingTests(SynchronousTestCase):
         for size in [0, 15, 16, 17, 65_535, 65_536, 65_537]:
             self.assertEqual(token_length(size), len(by_oracle(b"x" * size)))
         self.assertEqual(token_length(0), 100)
+
+
+class SignaturesTests(SynchronousTestCase):
+    """Whose key it was, of many."""
+
+    def test_found(self) -> None:
+        """The key that sealed a token is found, and none for anything else."""
+        keys = [Key.generate(os.urandom) for _ in range(3)]
+        signatures = Signatures(keys)
+        for key in keys:
+            (token,) = Sealer(key, lambda: NOW, os.urandom).seal([b"x"])
+            self.assertEqual(signatures.find(token), key)
+        for token in (by_oracle(b"x"), b"", b"!", b"AAAA", b"A" * 100):
+            self.assertIsNone(signatures.find(token))
