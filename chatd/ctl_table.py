@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from unicodedata import combining, east_asian_width
 
 
 def printable(text: str) -> str:
@@ -12,12 +15,25 @@ def printable(text: str) -> str:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """In columns; None and no text are a dash."""
+    """In columns; None and no text are a dash. A terminal's lines are not broken."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in table(headings, rows, width):
+        print(line)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None
+) -> Iterator[str]:
+    """Its lines; what is longer than `width` ends with a mark."""
     cells = [[_cell(each) for each in row] for row in [headings, *rows]]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(_columns, column)) for column in zip(*cells, strict=True)]
     for row in cells:
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(padded).rstrip())
+        padded = [
+            cell + " " * (most - _columns(cell))
+            for cell, most in zip(row, widths, strict=True)
+        ]
+        line = "  ".join(padded).rstrip()
+        yield line if width is None else _cut(line, width)
 
 
 def moment(ms: int | None) -> str:
@@ -25,6 +41,21 @@ def moment(ms: int | None) -> str:
     if ms is None:
         return ""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _columns(text: str) -> int:
+    """How many a terminal takes for it: Unicode's annex 11, and marks above letters."""
+    return sum(
+        0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def _cut(line: str, width: int) -> str:
+    if _columns(line) <= width:
+        return line
+    while line and _columns(line) >= width:
+        line = line[:-1]
+    return f"{line}…"
 
 
 def _cell(value: object) -> str:

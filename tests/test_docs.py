@@ -34,13 +34,14 @@ PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
-def ctl_words(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """The commands of `parser`, and theirs."""
+def ctl_commands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]:
+    """The commands of `parser`, with all their words."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for word, inner in action.choices.items():
-                yield word
-                yield from ctl_words(inner)
+                yield from ctl_commands(inner, f"{before}{word} ")
+            return
+    yield before
 
 
 def block(text: str, language: str, number: int = 0) -> str:
@@ -269,14 +270,11 @@ class OperationsTests(SynchronousTestCase):
     """docs/operations.md."""
 
     def test_commands(self) -> None:
-        """It names every command of chatctl, and every action of each."""
-        for word in ctl_words(ctl.parser()):
-            self.assertIn(word, self.names())
-
-    def names(self) -> set[str]:
-        """The words that stand behind chatctl, or alone in backquotes."""
-        quoted = re.findall(r"`(?:chatctl )?([^`]+)`", OPERATIONS)
-        return {word for each in quoted for word in each.split()}
+        """It names every command of chatctl, in backquotes or in a block of code."""
+        named = re.findall(r"`(?:chatctl )?([^`\n]+)`", OPERATIONS)
+        named += re.findall(r"(?m)^    .*chatctl ([^#\n]+)", OPERATIONS)
+        for command in ctl_commands(ctl.parser()):
+            self.assertTrue(any(f"{n} ".startswith(command) for n in named), command)
 
     def test_options(self) -> None:
         """The table has each option of the daemon, and no other."""

@@ -28,7 +28,7 @@ from chatd.wire.messages import is_integer
 
 _log = Logger()
 
-_STREAMS = ("tail", "backup", "verify")
+STREAMS = ("tail", "backup", "verify")
 
 _Act: TypeAlias = Callable[["Wish"], Awaitable[Object]]
 
@@ -109,7 +109,7 @@ class Admin(Resource):
     def render(self, request: Request) -> bytes | int:
         path = _path(request)
         method = "GET" if path in self._reads else "POST"
-        if not (path in self._reads or path in self._acts or path in _STREAMS):
+        if not (path in self._reads or path in self._acts or path in STREAMS):
             return answer_error(request, 404, "there is nothing of this name")
         if request.method != method.encode():
             request.setHeader("Allow", method)

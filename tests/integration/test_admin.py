@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd import keyfile
 from tests.helpers import Daemon, project_environment
 from tests.session_client import SessionClient
+from tests.test_docs import OPERATIONS, block
 
 SECONDS = 30.0
 
@@ -210,6 +211,20 @@ class VerbTests(AdminCase):
         self.assertEqual(err.count("\n"), 1)
         self.daemon.restart()
         self.do("status")
+
+    def test_curl(self) -> None:
+        """docs/operations.md: the lines for scripts, as they are printed."""
+        told = []
+        for line in block(OPERATIONS, "sh").splitlines():
+            done = subprocess.run(
+                ["/bin/sh", "-c", line],
+                env=project_environment(STATE=self.state),
+                capture_output=True,
+                timeout=SECONDS,
+            )
+            told.append(json.loads(done.stdout))
+        self.assertTrue(told[0]["ready"])
+        self.assertEqual((told[1]["room"], told[1]["seq"]), ("#lobby", 1))
 
     def test_text_stays_out_of_the_log(self) -> None:
         """What the operator says, and whom it concerns, is two things."""

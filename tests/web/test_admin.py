@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any, cast
@@ -21,11 +22,12 @@ from twisted.web.test.requesthelper import DummyRequest
 from chatd.journal.check import Verdict
 from chatd.journal.interface import Head, IJournal, Told, untold
 from chatd.server.operator import Operator
-from chatd.web.admin import Admin
+from chatd.web.admin import STREAMS, Admin
 from chatd.web.house import House
 from chatd.web.streams import Work
 from chatd.wire.json_text import Object
 from chatd.wire.messages import Message
+from tests.helpers import ROOT
 from tests.journal.list_journal import ListJournal
 from tests.server.house import House as ServerHouse
 from tests.webhooks.receiver import Body, HookHouse
@@ -76,7 +78,8 @@ class AdminCase(SynchronousTestCase):
             lambda: ["127.0.0.1:5577"],
         )
         root = Resource()
-        root.putChild(b"admin", Admin(self.house, server.clock))
+        self.admin = Admin(self.house, server.clock)
+        root.putChild(b"admin", self.admin)
         self.agent = RequestTraversalAgent(root)
         self.client = HTTPClient(self.agent, data_to_body_producer=Body)
         self.alice = server.session("alice")
@@ -168,6 +171,22 @@ class LookTests(AdminCase):
         for each in listed:
             self.post("hook/remove", id=each["id"])
         self.assertEqual(self.get("hooks")["hooks"], [])
+
+
+class DocumentTests(AdminCase):
+    def test_resources(self) -> None:
+        """docs/operations.md lists what there is, and nothing else."""
+        text = (ROOT / "docs" / "operations.md").read_text()
+        listed = dict(
+            reversed(each.split())
+            for row in re.findall(r"(?m)^\| (`(?:GET|POST) .*?) \|", text)
+            for each in re.findall(r"`(.*?)`", row)
+        )
+        admin = self.admin
+        reads, acts = [*admin._reads], [*admin._acts, *STREAMS]
+        self.assertEqual(
+            listed, dict.fromkeys(reads, "GET") | dict.fromkeys(acts, "POST")
+        )
 
 
 class ActTests(AdminCase):
